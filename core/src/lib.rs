@@ -1,0 +1,3 @@
+//! The deterministic heart of zkrs.
+#![no_std]
+extern crate alloc;

@@ -1,0 +1,2 @@
+//! The `zkrs` binary.
+fn main() {}

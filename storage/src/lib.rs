@@ -1,0 +1,1 @@
+//! Apache ZooKeeper transaction logs and snapshots.

@@ -1,0 +1,1 @@
+//! Crash campaigns over simulated disks.
