@@ -1,0 +1,204 @@
+//! Access control lists and the identities of a connection.
+//!
+//! Deliberately ignorant of znodes: it answers whether a list is well formed and whether somebody matches it.
+//! Sources: `PrepRequestProcessor.fixupACL`, `ZooKeeperServer.checkACL`, `DigestAuthenticationProvider`,
+//! `IPAuthenticationProvider` of 3.9.5.
+
+mod ip;
+
+use crate::jute::{DecodeError, Reader, Writer};
+use crate::proto::ErrorCode;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use base64::Engine;
+use sha1::{Digest, Sha1};
+
+pub use ip::ip_matches;
+
+/// Permission bits of an [`Acl`].
+pub mod perms {
+    /// Read data and list children.
+    pub const READ: i32 = 1;
+    /// Set data.
+    pub const WRITE: i32 = 2;
+    /// Create children.
+    pub const CREATE: i32 = 4;
+    /// Delete children.
+    pub const DELETE: i32 = 8;
+    /// Set the ACL.
+    pub const ADMIN: i32 = 16;
+    /// All of them.
+    pub const ALL: i32 = 31;
+}
+
+/// Who: a scheme and an id in that scheme's form.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id {
+    /// `world`, `auth`, `digest`, `ip`, `x509`, `sasl` or `super`.
+    pub scheme: String,
+    /// `anyone`, `user:hash`, `10.0.0.0/8`, ...
+    pub id: String,
+}
+
+impl Id {
+    /// An id from its two parts.
+    pub fn new(scheme: &str, id: &str) -> Self {
+        Self { scheme: scheme.to_string(), id: id.to_string() }
+    }
+}
+
+/// One entry of an access control list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Acl {
+    /// Bits of [`perms`]; other bits are kept and mean nothing.
+    pub perms: i32,
+    /// Whom it grants them to.
+    pub id: Id,
+}
+
+impl Acl {
+    /// `world:anyone` with all permissions: the list of znodes that name nobody.
+    pub fn open() -> Vec<Acl> {
+        alloc::vec![Acl { perms: perms::ALL, id: Id::new("world", "anyone") }]
+    }
+}
+
+/// Reads a vector of ACLs; `None` for a null vector.
+///
+/// # Errors
+/// [`DecodeError`]; a null scheme or id inside an entry is [`DecodeError::UnexpectedNull`].
+pub fn decode_acls(reader: &mut Reader<'_>) -> Result<Option<Vec<Acl>>, DecodeError> {
+    let Some(count) = reader.vector_len()? else { return Ok(None) };
+    let mut acls = Vec::new();
+    for _ in 0..count {
+        let perms = reader.int()?;
+        let scheme = reader.string()?.into_owned();
+        let id = reader.string()?.into_owned();
+        acls.push(Acl { perms, id: Id { scheme, id } });
+    }
+    Ok(Some(acls))
+}
+
+/// Appends a vector of ACLs, or null.
+pub fn encode_acls(out: &mut Vec<u8>, acls: Option<&[Acl]>) {
+    let Some(acls) = acls else { return out.put_int(-1) };
+    out.put_vector_len(acls.len());
+    for acl in acls {
+        out.put_int(acl.perms);
+        out.put_string(&acl.id.scheme);
+        out.put_string(&acl.id.id);
+    }
+}
+
+/// Makes the list a transaction stores out of the list a client sent: duplicates dropped, `auth` replaced by
+/// the connection's authenticated identities.
+///
+/// # Errors
+/// [`ErrorCode::InvalidAcl`] for an empty list, an unknown scheme, an id its scheme does not accept, or `auth`
+/// on a connection that has authenticated as nobody.
+pub fn fixup(acls: Option<&[Acl]>, identities: &[Id]) -> Result<Vec<Acl>, ErrorCode> {
+    let acls = acls.filter(|acls| !acls.is_empty()).ok_or(ErrorCode::InvalidAcl)?;
+    let mut unique: Vec<&Acl> = Vec::with_capacity(acls.len());
+    for acl in acls {
+        if !unique.contains(&acl) {
+            unique.push(acl);
+        }
+    }
+    let mut fixed = Vec::with_capacity(unique.len());
+    for acl in unique {
+        match acl.id.scheme.as_str() {
+            "world" if acl.id.id == "anyone" => fixed.push(acl.clone()),
+            "auth" => {
+                let before = fixed.len();
+                fixed.extend(
+                    identities
+                        .iter()
+                        .filter(|id| matches!(id.scheme.as_str(), "digest" | "sasl" | "x509"))
+                        .map(|id| Acl { perms: acl.perms, id: id.clone() }),
+                );
+                if fixed.len() == before {
+                    return Err(ErrorCode::InvalidAcl);
+                }
+            }
+            "digest" if is_digest_id(&acl.id.id) => fixed.push(acl.clone()),
+            "ip" if ip::is_ip_id(&acl.id.id) => fixed.push(acl.clone()),
+            _ => return Err(ErrorCode::InvalidAcl),
+        }
+    }
+    Ok(fixed)
+}
+
+/// Whether `identities` may do what `wanted` (bits of [`perms`]) asks under `acls`.
+pub fn allows(acls: &[Acl], wanted: i32, identities: &[Id]) -> bool {
+    if acls.is_empty() || identities.iter().any(|id| id.scheme == "super") {
+        return true;
+    }
+    acls.iter().filter(|acl| acl.perms & wanted != 0).any(|acl| match acl.id.scheme.as_str() {
+        "world" => acl.id.id == "anyone",
+        "ip" => identities.iter().any(|id| id.scheme == "ip" && ip_matches(&id.id, &acl.id.id)),
+        scheme => identities.iter().any(|id| id.scheme == scheme && id.id == acl.id.id),
+    })
+}
+
+/// The identity that `user:password` proves: `user:base64(SHA-1(user:password))`.
+pub fn digest_identity(credentials: &[u8]) -> Id {
+    let user_end = credentials.iter().position(|b| *b == b':').unwrap_or(credentials.len());
+    let user = String::from_utf8_lossy(&credentials[..user_end]);
+    // Java hashes the decoded string's bytes again, so malformed UTF-8 is replaced before hashing.
+    let text = String::from_utf8_lossy(credentials);
+    let hash = base64::engine::general_purpose::STANDARD.encode(Sha1::digest(text.as_bytes()));
+    Id { scheme: "digest".to_string(), id: alloc::format!("{user}:{hash}") }
+}
+
+/// The list as `getACL` shows it to somebody without ADMIN: digest hashes replaced by `x`.
+pub fn masked(acls: &[Acl]) -> Vec<Acl> {
+    let mask = |acl: &Acl| match acl.id.id.split_once(':') {
+        Some((user, _)) if acl.id.scheme == "digest" => {
+            Acl { perms: acl.perms, id: Id::new("digest", &alloc::format!("{user}:x")) }
+        }
+        _ => acl.clone(),
+    };
+    acls.iter().map(mask).collect()
+}
+
+/// The name that `whoAmI` shows for an identity.
+pub fn user_name(id: &Id) -> &str {
+    match id.scheme.as_str() {
+        "digest" => id.id.split(':').next().unwrap_or_default(),
+        "super" => "",
+        _ => &id.id,
+    }
+}
+
+/// Two parts by Java's `split(":")`, which drops trailing empty parts.
+fn is_digest_id(id: &str) -> bool {
+    id.trim_end_matches(':').split(':').count() == 2 && !id.trim_end_matches(':').is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digest_identity_is_the_documented_one() {
+        assert_eq!(digest_identity(b"super:test").id, "super:D/InIHSb7yEEbrWz8b9l71RjZJU=");
+    }
+
+    #[test]
+    fn digest_ids_follow_javas_split() {
+        assert!(is_digest_id("user:hash") && is_digest_id(":h") && is_digest_id("a:b:"));
+        assert!(!is_digest_id("user:") && !is_digest_id("a:b:c") && !is_digest_id("user") && !is_digest_id(":"));
+    }
+
+    #[test]
+    fn auth_expands_in_place_and_needs_somebody() {
+        let auth = [Acl { perms: 31, id: Id::new("auth", "") }];
+        assert_eq!(fixup(Some(&auth), &[Id::new("ip", "127.0.0.1")]), Err(ErrorCode::InvalidAcl));
+        let me = digest_identity(b"a:b");
+        let fixed = fixup(Some(&auth), &[Id::new("ip", "127.0.0.1"), me.clone()]).unwrap();
+        assert_eq!(fixed, [Acl { perms: 31, id: me.clone() }]);
+        assert!(allows(&fixed, perms::READ, &[me]));
+        assert!(!allows(&fixed, perms::READ, &[]));
+        assert!(allows(&fixed, perms::READ, &[Id::new("super", "")]));
+    }
+}
