@@ -13,10 +13,13 @@
 extern crate alloc;
 
 pub mod acl;
+pub mod client;
 pub mod jute;
 pub mod path;
 pub mod peer;
 pub mod proto;
+pub mod tree;
+pub mod txn;
 
 /// A transaction id: epoch in the high 32 bits, counter in the low 32, compared as a signed 64-bit integer.
 pub type Zxid = i64;
