@@ -62,9 +62,7 @@ impl Chroot {
             Request::Delete { path, version } => {
                 Request::Delete { path: self.deleted(path)?, version: *version }
             }
-            Request::Exists { path, watch } => {
-                Request::Exists { path: self.to_server(path)?, watch: *watch }
-            }
+            Request::Exists { path, watch } => Request::Exists { path: self.to_server(path)?, watch: *watch },
             Request::GetData { path, watch } => {
                 Request::GetData { path: self.to_server(path)?, watch: *watch }
             }
@@ -153,7 +151,6 @@ impl Chroot {
         elements.iter().map(map).collect()
     }
 }
-
 
 #[cfg(test)]
 mod tests {

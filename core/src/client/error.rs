@@ -186,7 +186,10 @@ impl fmt::Display for BreakReason {
                 write!(f, "a reply with xid {got}, but no request is unanswered")
             }
             Self::FrameLength(length) => {
-                write!(f, "a reply of {length} bytes exceeds reply_bytes_max; raise it if replies are that large")
+                write!(
+                    f,
+                    "a reply of {length} bytes exceeds reply_bytes_max; raise it if replies are that large"
+                )
             }
             Self::Malformed(error) => write!(f, "malformed reply: {error}"),
             Self::WatchesThrottled => write!(f, "the server throttled setWatches"),

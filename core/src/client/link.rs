@@ -53,13 +53,6 @@ impl Link {
         matches!(self, Self::Opening { .. } | Self::Handshaking { .. } | Self::Up(_))
     }
 
-    pub fn up(&mut self) -> Option<&mut Up> {
-        match self {
-            Self::Up(up) => Some(up),
-            _ => None,
-        }
-    }
-
     /// The next moment at which something is due. `expires_at_ms`: when the session counts as expired.
     pub fn next_deadline(
         &self,

@@ -42,10 +42,11 @@ impl<T> ClientSession<T> {
                 self.on_notification(header.zxid, reader, effects).map_err(BreakReason::Malformed)
             }
             got => {
-                let Some(sent) = self.in_flight.pop_front_if(|sent| sent.xid == got) else {
-                    let expected = self.in_flight.front().map(|sent| sent.xid);
+                let expected = self.in_flight.front().map(|sent| sent.xid);
+                if expected != Some(got) {
                     return Err(BreakReason::XidMismatch { expected, got });
-                };
+                }
+                let Some(sent) = self.in_flight.pop_front() else { return Ok(()) };
                 self.on_answer(header, reader.remaining(), sent, effects)
             }
         }

@@ -107,13 +107,9 @@ impl Response {
             OpCode::GetData | OpCode::Reconfig => {
                 Self::Data { data: r.buffer()?.map(<[u8]>::to_vec), stat: Stat::decode(r)? }
             }
-            OpCode::GetAcl => {
-                Self::Acl { acl: decode_acls(r)?.unwrap_or_default(), stat: Stat::decode(r)? }
-            }
+            OpCode::GetAcl => Self::Acl { acl: decode_acls(r)?.unwrap_or_default(), stat: Stat::decode(r)? },
             OpCode::GetChildren => Self::Children { children: strings(r)?, stat: None },
-            OpCode::GetChildren2 => {
-                Self::Children { children: strings(r)?, stat: Some(Stat::decode(r)?) }
-            }
+            OpCode::GetChildren2 => Self::Children { children: strings(r)?, stat: Some(Stat::decode(r)?) },
             OpCode::Sync => Self::Synced(client_path(r, chroot)?),
             OpCode::GetEphemerals => {
                 let below = r.strings()?.into_iter().filter(|path| chroot.contains(path));

@@ -83,8 +83,10 @@ impl<T> ClientSession<T> {
     fn send_watch_lists(&mut self, op: OpCode, lists: &[WatchList]) {
         let mut chunk: Vec<(WatchList, Arc<str>)> = Vec::new();
         let mut chunk_bytes = 0;
-        let all: Vec<_> =
-            lists.iter().flat_map(|list| self.watches.paths(*list).map(|path| (*list, path.clone()))).collect();
+        let all: Vec<_> = lists
+            .iter()
+            .flat_map(|list| self.watches.paths(*list).map(|path| (*list, path.clone())))
+            .collect();
         for (list, path) in all {
             let path_bytes = 4 + path.len();
             if chunk_bytes + path_bytes > CHUNK_BYTES_MAX - CHUNK_HEAD_BYTES && !chunk.is_empty() {

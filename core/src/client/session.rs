@@ -223,8 +223,9 @@ impl<T> ClientSession<T> {
             (_, RemoveWatches { path, kind }) => WatcherType::from_wire(*kind)
                 .ok()
                 .map(|kind| Then::Unwatch { path: Arc::from(&**path), kind, local: false, only: None }),
-            (Some(id), request) => watched(request)
-                .map(|(list, path)| Then::Watch { id, list, path: Arc::from(path) }),
+            (Some(id), request) => {
+                watched(request).map(|(list, path)| Then::Watch { id, list, path: Arc::from(path) })
+            }
             (None, _) => None,
         };
         self.enqueue(Some(token), request, then)
@@ -290,7 +291,11 @@ impl<T> ClientSession<T> {
             return Ok(());
         }
         let request = Request::RemoveWatches { path: (*path).into(), kind: kind as i32 };
-        self.enqueue(Some(token), &request, Some(Then::Unwatch { path: path.clone(), kind, local, only: None }))
+        self.enqueue(
+            Some(token),
+            &request,
+            Some(Then::Unwatch { path: path.clone(), kind, local, only: None }),
+        )
     }
 
     /// Adds credentials: sent now if connected, and first on every later connection. The result comes once a
@@ -340,8 +345,11 @@ impl<T> ClientSession<T> {
         }
         self.end(SessionState::Closed, effects);
         let told = self.session.id == 0;
-        let result =
-            if told { Ok(Response::Done) } else { Err(RequestError::ConnectionLoss { maybe_applied: false }) };
+        let result = if told {
+            Ok(Response::Done)
+        } else {
+            Err(RequestError::ConnectionLoss { maybe_applied: false })
+        };
         effects.push(Effect::Complete { token, zxid: 0, result });
         Ok(())
     }
@@ -463,7 +471,12 @@ impl<T> ClientSession<T> {
         };
         self.link = Link::Idle { retry_at_ms: now_ms + pause_ms };
         for sent in core::mem::take(&mut self.in_flight) {
-            self.complete(sent.asked, 0, |op| RequestError::ConnectionLoss { maybe_applied: op.is_write() }, effects);
+            self.complete(
+                sent.asked,
+                0,
+                |op| RequestError::ConnectionLoss { maybe_applied: op.is_write() },
+                effects,
+            );
         }
         if self.closing {
             return self.end(SessionState::Closed, effects);

@@ -24,8 +24,7 @@ pub(super) enum WatchList {
 }
 
 impl WatchList {
-    pub const ALL: [WatchList; 5] =
-        [Self::Data, Self::Exist, Self::Child, Self::Persistent, Self::Recursive];
+    pub const ALL: [WatchList; 5] = [Self::Data, Self::Exist, Self::Child, Self::Persistent, Self::Recursive];
 
     pub fn is_persistent(self) -> bool {
         matches!(self, Self::Persistent | Self::Recursive)
@@ -134,7 +133,8 @@ impl WatchTable {
                 told.push((id, true));
             }
         }
-        let mut tell = |ids: Option<&Vec<WatcherId>>| told.extend(ids.into_iter().flatten().map(|id| (*id, false)));
+        let mut tell =
+            |ids: Option<&Vec<WatcherId>>| told.extend(ids.into_iter().flatten().map(|id| (*id, false)));
         tell(self.lists[WatchList::Persistent as usize].get(path));
         let recursive = &self.lists[WatchList::Recursive as usize];
         if kind != EventType::NodeChildrenChanged && !recursive.is_empty() {
