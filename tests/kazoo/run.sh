@@ -52,7 +52,7 @@ unset CI # with CI set, kazoo believes ZOOKEEPER_VERSION instead of asking the s
 cd "$venv"/lib/python3*/site-packages || exit 1
 parallel=()
 ((jobs > 1)) && parallel=(-n "$jobs" --dist loadscope)
-"$venv/bin/pytest" -p plugin -p no:cacheprovider -q --timeout 180 -ra "${parallel[@]}" "${arguments[@]}" "${targets[@]}"
+"$venv/bin/pytest" -p plugin -p no:cacheprovider -q --disable-warnings --timeout 180 -ra "${parallel[@]}" "${arguments[@]}" "${targets[@]}"
 code=$?
 cat "$KAZOO_SUMMARY" 2> /dev/null || { echo "kazoo: 0 passed, pytest itself failed with $code"; exit 1; }
 # 0: all passed. 5: nothing was collected.

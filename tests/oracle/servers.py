@@ -9,8 +9,8 @@ A library (`with Server("apache") as server: ...`) and a program:
     servers.py stop --dir DIR
 
 Environment: ZKRS_BIN (default target/release/zkrs), APACHE_HEAP (default -Xmx256m), JAVA (default: java on PATH).
-Exit code of `run`: the command's; 97 when the server could not be had (SKIPPED is printed) and 98 when it
-would not start or did not end cleanly.
+Exit code of `run`: the command's; 97 when Apache cannot be had on this machine (SKIPPED is printed); 98 when
+the server would not start or did not end cleanly, and when there is no zkrs.
 
 It knows nothing of any client; it decides that a server serves by asking it `srvr`.
 """
@@ -40,7 +40,7 @@ EXIT_BAD_SERVER = 98
 
 
 class Skipped(Exception):
-    """The server asked for cannot be had on this machine; the text says why."""
+    """The foreign program asked for cannot be had on this machine; the text says why."""
 
 
 class ServerFailed(Exception):
@@ -191,12 +191,12 @@ class Server:
 def zkrs_binary():
     path = Path(os.environ.get("ZKRS_BIN", ROOT / "target" / "release" / "zkrs"))
     if not os.access(path, os.X_OK):
-        raise Skipped(f"there is no {path}: cargo build --release, or set ZKRS_BIN")
+        raise ServerFailed(f"there is no {path}: cargo build --release, or set ZKRS_BIN")
     return str(path.absolute())
 
 
 def java_command(quiet_client=False):
-    """java with Apache's jars on the class path; `quiet_client` starts faster and logs errors only (for shells)."""
+    """java with Apache's jars on the class path; `quiet_client` starts faster and logs nothing (for shells)."""
     java = os.environ.get("JAVA") or shutil.which("java")
     jars = CACHE / "apache"
     if not (jars / "zookeeper-3.9.5.jar").exists():
@@ -206,7 +206,7 @@ def java_command(quiet_client=False):
         raise Skipped("Apache ZooKeeper 3.9.5 because there is no java")
     command = [java, "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
     if quiet_client:
-        command += ["-Xmx128m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]
+        command += ["-Xmx128m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off"]
     return command + ["-Dfile.encoding=UTF-8", "-cp", f"{jars}/*"]
 
 
