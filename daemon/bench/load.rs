@@ -309,9 +309,11 @@ impl<'a> State<'a> {
                 self.outcome.troubles.add(Trouble::Unanswered(unsent));
             }
         }
-        let closes = match self.run.stop {
-            Stop::After(_) => self.window.closes,
-            Stop::Requests(_) => self.last_reply_nanos.max(self.window.opens),
+        // An open loop that the server could not follow ends late, and its throughput is what was reached.
+        let closes = match (self.run.stop, self.run.rate) {
+            (Stop::After(_), None) => self.window.closes,
+            (Stop::After(_), Some(_)) => self.window.closes.max(self.last_reply_nanos),
+            (Stop::Requests(_), _) => self.last_reply_nanos.max(self.window.opens),
         };
         self.outcome.window_seconds = (closes - self.window.opens) as f64 / 1e9;
         self.outcome

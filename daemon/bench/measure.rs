@@ -18,6 +18,8 @@ pub struct Window {
     pub start: Instant,
     pub warmup: Duration,
     pub stop: Stop,
+    /// The window lasts until the run ends, whatever `stop` says: an open loop may end late.
+    pub to_the_end: bool,
     pub server_pid: Option<u32>,
 }
 
@@ -49,8 +51,8 @@ pub fn watch<T: Send>(
     };
     let opens = window.start + window.warmup;
     let closes = match window.stop {
-        Stop::After(length) => Some(opens + length),
-        Stop::Requests(_) => None,
+        Stop::After(length) if !window.to_the_end => Some(opens + length),
+        _ => None,
     };
     let progress = Progress::new(what, total);
     thread::scope(|scope| {

@@ -128,6 +128,7 @@ fn window(args: &Args) -> Window {
         start: Instant::now(),
         warmup: Duration::from_secs_f64(args.warmup),
         stop: args.count.map_or(Stop::After(length), Stop::Requests),
+        to_the_end: false,
         server_pid: args.server_pid,
     }
 }

@@ -56,7 +56,8 @@ pub fn run(args: &Args, server: SocketAddr) -> io::Result<Report> {
     let finished = AtomicU64::new(0);
     let start = Instant::now();
     let started_unix = SystemTime::now();
-    let window = Window { start, warmup, stop, server_pid: args.server_pid };
+    let to_the_end = args.rate.is_some();
+    let window = Window { start, warmup, stop, to_the_end, server_pid: args.server_pid };
     let watched = measure::watch(window, args.op.name(), &finished, || {
         thread::scope(|scope| {
             let handles: Vec<_> = workers
@@ -269,7 +270,8 @@ fn run_to_end(
         keep_samples: false,
     };
     let finished = AtomicU64::new(0);
-    let window = Window { start: run.start, warmup: run.warmup, stop: run.stop, server_pid: None };
+    let window =
+        Window { start: run.start, warmup: run.warmup, stop: run.stop, to_the_end: true, server_pid: None };
     let mut workload = Workload::uniform(step, 0);
     let watched = measure::watch(window, what, &finished, || {
         let outcome = driver.drive(run, &mut workload, &finished)?;
