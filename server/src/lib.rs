@@ -1,1 +1,3 @@
 //! The server shell around the core.
+
+pub mod config;
