@@ -7,8 +7,12 @@
 mod args;
 mod churn;
 mod connection;
+#[cfg(test)]
+mod fake_server;
 mod idle;
 mod load;
+#[cfg(test)]
+mod load_tests;
 mod measure;
 mod pacer;
 mod procstat;
