@@ -90,6 +90,9 @@ pub fn encode_acls(out: &mut Vec<u8>, acls: Option<&[Acl]>) {
     }
 }
 
+/// The most an ACL may take in a transaction, bytes: as much as any request. Only `auth` entries can grow.
+const EXPANDED_BYTES_MAX: usize = 0xfffff;
+
 /// Makes the list a transaction stores out of the list a client sent: duplicates dropped, `auth` replaced by
 /// the connection's authenticated identities.
 ///
@@ -105,11 +108,12 @@ pub fn fixup(acls: Option<&[Acl]>, identities: &[Id]) -> Result<Vec<Acl>, ErrorC
         }
     }
     let mut fixed = Vec::with_capacity(unique.len());
+    let mut bytes_left = EXPANDED_BYTES_MAX;
     for acl in unique {
+        let before = fixed.len();
         match acl.id.scheme.as_str() {
             "world" if acl.id.id == "anyone" => fixed.push(acl.clone()),
             "auth" => {
-                let before = fixed.len();
                 fixed.extend(
                     identities
                         .iter()
@@ -124,6 +128,8 @@ pub fn fixup(acls: Option<&[Acl]>, identities: &[Id]) -> Result<Vec<Acl>, ErrorC
             "ip" if ip::is_ip_id(&acl.id.id) => fixed.push(acl.clone()),
             _ => return Err(ErrorCode::InvalidAcl),
         }
+        let added = fixed[before..].iter().map(|acl: &Acl| 12 + acl.id.scheme.len() + acl.id.id.len()).sum();
+        bytes_left = bytes_left.checked_sub(added).ok_or(ErrorCode::InvalidAcl)?;
     }
     Ok(fixed)
 }

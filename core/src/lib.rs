@@ -17,9 +17,12 @@ pub mod client;
 pub mod jute;
 pub mod path;
 pub mod peer;
+pub mod prep;
 pub mod proto;
+pub mod session;
 pub mod tree;
 pub mod txn;
+pub mod watch;
 
 /// A transaction id: epoch in the high 32 bits, counter in the low 32, compared as a signed 64-bit integer.
 pub type Zxid = i64;

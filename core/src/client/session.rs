@@ -361,6 +361,14 @@ impl<T> ClientSession<T> {
         }
     }
 
+    /// The shell is gone: ends the session on this side without telling the server. Nothing happens if it is
+    /// over already.
+    pub fn abandon(&mut self, effects: &mut Vec<Effect<T>>) {
+        if !self.state.is_final() {
+            self.end(SessionState::Closed, effects);
+        }
+    }
+
     fn check_open(&self) -> Result<(), SubmitError> {
         match self.state {
             state if state.is_final() => Err(SubmitError::Ended(state)),

@@ -1,12 +1,36 @@
 //! The server as a pure value: inputs in, effects out.
+//!
+//! Only this module sees connections, sessions, requests, transactions and the tree together. A write goes
+//! prepare -> propose -> log lane -> commit -> apply -> reply; a read is answered from the tree at once, or
+//! behind the writes its own connection has in flight. Nothing here waits, and nothing is iterated in hash
+//! order.
 
+mod admin;
+mod commit;
+mod conn;
+mod connect;
 mod effect;
+mod housekeeping;
+mod read;
+mod recover;
+mod request;
 
 pub use effect::{Effect, Effects, Input, Ticket};
+pub use recover::Loader;
 
-use crate::Now;
+use crate::prep::Prep;
+use crate::proto::Stat;
+use crate::session::Sessions;
+use crate::tree::Tree;
+use crate::watch::Watches;
+use crate::{Now, Zxid};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
+use conn::{Conn, Origin};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 /// The shell's name for a client connection; unique for the life of the process.
 pub type ConnId = u64;
@@ -48,6 +72,8 @@ pub struct PeerConfig {
     pub container_max_per_minute: u32,
     /// Containers that never had a child go after so long; 0 for never.
     pub container_max_never_used_ms: u64,
+    /// Whether reconfiguration is switched on (a standalone server has nothing to reconfigure even so).
+    pub reconfig_enabled: bool,
 }
 
 impl Default for PeerConfig {
@@ -70,6 +96,7 @@ impl Default for PeerConfig {
             container_check_interval_ms: 60_000,
             container_max_per_minute: 10_000,
             container_max_never_used_ms: 0,
+            reconfig_enabled: false,
         }
     }
 }
@@ -110,29 +137,88 @@ pub struct PeerStats {
 }
 
 /// The state machine of one server.
-pub struct Peer {}
+#[derive(Debug)]
+pub struct Peer {
+    config: PeerConfig,
+    tree: Tree,
+    prep: Prep,
+    sessions: Sessions,
+    watches: Watches,
+    conns: HashMap<ConnId, Conn, FixedState>,
+    /// Which connection speaks for a session.
+    owners: HashMap<i64, ConnId, FixedState>,
+    /// Proposed and not yet applied, in zxid order.
+    proposals: VecDeque<Proposal>,
+    /// Connections with a `sync` that waits for a zxid, in that order.
+    syncs: VecDeque<(Zxid, ConnId)>,
+    last_proposed: Zxid,
+    last_ticket: Ticket,
+    reaper: housekeeping::Reaper,
+    snapshots: housekeeping::Snapshots,
+    /// Scratch for the stats of one apply.
+    stats: Vec<Stat>,
+}
 
-/// ## The API others build on (being implemented):
-/// ```text
-/// Recovery: let mut loader = Loader::new(PeerConfig, seed: u64);
-///   loader.snapshot_begin(zxid); loader.snapshot_bytes(&[u8])?; loader.snapshot_end()?;   // uncompressed body, parts without seals
-///   loader.txn(payload: &[u8])?; loader.reset();
-///   let peer = loader.finish(now);      // empty tree if nothing was loaded
-/// peer.step(&mut self, now: Now, input: Input<'_>, effects: &mut Effects)
-/// peer.read(&self, now: Now, conn: ConnId, payload: &[u8], out: &mut Vec<u8>) -> ReadOutcome   // appends whole reply frames
-/// peer.next_deadline(&self) -> Option<u64 /* mono_ms */>
-/// peer.snapshot_slice(&mut self, bytes_max: usize, out: &mut Vec<u8>) -> SnapshotStatus
-/// peer.stats(&self) -> PeerStats
-/// peer.watches_by_path / watches_by_session / sessions / ephemerals: iterators for admin words
-/// peer.digest_log(&self) -> impl Iterator<Item = (Zxid, i64)>
-/// peer.check_invariants(&self)
-/// ```
+/// A transaction between its preparation and its commit.
+#[derive(Debug)]
+struct Proposal {
+    zxid: Zxid,
+    ticket: Ticket,
+    payload: Box<[u8]>,
+    origin: Option<Origin>,
+}
+
 impl Peer {
     /// When [`Input::Wake`] is due next, on the monotonic clock, milliseconds.
     pub fn next_deadline(&self) -> Option<u64> {
-        None
+        [self.sessions.next_deadline(), Some(self.reaper.next_ms)].into_iter().flatten().min()
     }
 
     /// Takes one input and appends what must be done.
-    pub fn step(&mut self, _now: Now, _input: Input<'_>, _effects: &mut Effects) {}
+    pub fn step(&mut self, now: Now, input: Input<'_>, effects: &mut Effects) {
+        match input {
+            Input::Wake => self.on_wake(now, effects),
+            Input::ClientOpened { conn, address } => {
+                self.conns.insert(conn, Conn::new(address));
+            }
+            Input::ClientRequest { conn, payload } => self.on_client_request(now, conn, payload, effects),
+            Input::ClientClosed { conn } => self.on_client_closed(conn),
+            Input::LogDone { upto } => self.on_log_done(now, upto, effects),
+            Input::SnapshotDone => self.on_snapshot_done(),
+        }
+        self.maybe_snapshot(effects);
+    }
+
+    /// The last transaction applied.
+    pub fn last_processed_zxid(&self) -> Zxid {
+        self.tree.last_processed()
+    }
+
+    fn on_client_closed(&mut self, id: ConnId) {
+        self.watches.remove_conn(id);
+        if let Some(conn) = self.conns.remove(&id)
+            && self.owners.get(&conn.session) == Some(&id)
+        {
+            self.owners.remove(&conn.session);
+        }
+    }
+
+    /// Sends what is pending, then closes; the connection is deaf from here on.
+    fn close(&mut self, id: ConnId, effects: &mut Effects) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if conn.stage == conn::Stage::Closing {
+            return;
+        }
+        conn.stage = conn::Stage::Closing;
+        conn.pending.clear();
+        conn.pending_bytes = 0;
+        if self.owners.get(&conn.session) == Some(&id) {
+            self.owners.remove(&conn.session);
+        }
+        self.watches.remove_conn(id);
+        effects.list.push(Effect::Close { conn: id });
+    }
 }
+
+#[cfg(test)]
+mod tests;

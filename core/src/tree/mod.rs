@@ -355,14 +355,18 @@ impl Tree {
 
     /// Applies one committed transaction. Returns the code its client would see; anything but OK from a
     /// single (not multi) transaction that is no error transaction means replay over a fuzzy snapshot.
+    ///
+    /// Each create, setData and setACL, also inside a multi, appends the znode's stat as of that moment to
+    /// `stats`.
     pub fn apply(
         &mut self,
         header: &TxnHeader,
         txn: &Txn<'_>,
         digest: Option<TxnDigest>,
         observer: &mut dyn Observer,
+        stats: &mut Vec<Stat>,
     ) -> ErrorCode {
-        let code = self.apply_record(header, txn, observer);
+        let code = self.apply_record(header, txn, observer, stats);
         if header.zxid > self.last_processed {
             self.last_processed = header.zxid;
         }
@@ -370,7 +374,13 @@ impl Tree {
         code
     }
 
-    fn apply_record(&mut self, header: &TxnHeader, txn: &Txn<'_>, observer: &mut dyn Observer) -> ErrorCode {
+    fn apply_record(
+        &mut self,
+        header: &TxnHeader,
+        txn: &Txn<'_>,
+        observer: &mut dyn Observer,
+        stats: &mut Vec<Stat>,
+    ) -> ErrorCode {
         match txn {
             Txn::CreateSession { .. } | Txn::Check { .. } => ErrorCode::Ok,
             Txn::Error { code } => *code,
@@ -378,12 +388,18 @@ impl Tree {
                 self.close_session(header, paths.as_deref().unwrap_or_default(), observer);
                 ErrorCode::Ok
             }
-            Txn::Create(create) => self.create(header, create, observer),
+            Txn::Create(create) => self.create(header, create, observer, stats),
             Txn::Delete { path } => self.delete(path, header.zxid, observer),
             Txn::SetData { path, data, version } => {
-                self.set_data(header, path, *data, *version, observer)
+                let code = self.set_data(header, path, *data, *version, observer);
+                stats.extend(self.find(path).map(|id| self.stat(id)));
+                code
             }
-            Txn::SetAcl { path, acl, version } => self.set_acl(path, &acl.0, *version),
+            Txn::SetAcl { path, acl, version } => {
+                let code = self.set_acl(path, &acl.0, *version);
+                stats.extend(self.find(path).map(|id| self.stat(id)));
+                code
+            }
             Txn::Multi(elements) => {
                 let failed = elements.iter().find_map(|(_, element)| match element {
                     Txn::Error { code } if !code.is_ok() => Some(*code),
@@ -391,7 +407,7 @@ impl Tree {
                 });
                 if failed.is_none() {
                     for (_, element) in elements {
-                        self.apply_record(header, element, observer);
+                        self.apply_record(header, element, observer, stats);
                     }
                 }
                 ErrorCode::Ok
@@ -399,7 +415,13 @@ impl Tree {
         }
     }
 
-    fn create(&mut self, header: &TxnHeader, txn: &CreateTxn<'_>, observer: &mut dyn Observer) -> ErrorCode {
+    fn create(
+        &mut self,
+        header: &TxnHeader,
+        txn: &CreateTxn<'_>,
+        observer: &mut dyn Observer,
+        stats: &mut Vec<Stat>,
+    ) -> ErrorCode {
         let parent_path = path::parent(&txn.path).unwrap_or("/");
         let Some(parent) = self.find(parent_path) else { return ErrorCode::NoNode };
         self.update_parent(parent, parent_path, |meta| {
@@ -428,6 +450,7 @@ impl Tree {
         };
         let meta = Meta::fresh(header.zxid, header.time_ms, owner.to_owner(), acl);
         self.insert(&txn.path, meta, txn.data);
+        stats.push(self.wire_stat(&meta, txn.data.map_or(0, <[u8]>::len)));
         self.quota_after_create(&txn.path, parent_path, txn.data.map_or(0, <[u8]>::len));
         let parent_acl = self.acls.get(self.store.meta(parent).acl);
         observer.created(&txn.path, self.acls.get(acl), parent_path, parent_acl);
@@ -724,7 +747,7 @@ mod tests {
 
     fn apply(tree: &mut Tree, zxid: Zxid, client_id: i64, kind: i32, txn: Txn<'_>) -> ErrorCode {
         let header = TxnHeader { client_id, cxid: 0, zxid, time_ms: zxid * 10, kind };
-        tree.apply(&header, &txn, None, &mut Silent)
+        tree.apply(&header, &txn, None, &mut Silent, &mut Vec::new())
     }
 
     fn create(path: &str, owner: Owner, parent_cversion: i32) -> Txn<'_> {

@@ -41,7 +41,7 @@ pub struct Meta {
 
 impl Meta {
     /// The znode's own metadata at its creation.
-    pub(super) fn fresh(zxid: Zxid, time_ms: i64, owner: i64, acl: u32) -> Self {
+    pub(crate) fn fresh(zxid: Zxid, time_ms: i64, owner: i64, acl: u32) -> Self {
         Self {
             czxid: zxid,
             mzxid: zxid,
