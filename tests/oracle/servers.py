@@ -195,7 +195,7 @@ def zkrs_binary():
     return str(path.absolute())
 
 
-def java_command(quiet_client=False):
+def java_command(quiet_client=False, jline=True):
     """java with Apache's jars on the class path; `quiet_client` starts faster and logs nothing (for shells)."""
     java = os.environ.get("JAVA") or shutil.which("java")
     jars = CACHE / "apache"
@@ -207,7 +207,8 @@ def java_command(quiet_client=False):
     command = [java, "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
     if quiet_client:
         command += ["-Xmx128m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off"]
-    return command + ["-Dfile.encoding=UTF-8", "-cp", f"{jars}/*"]
+    class_path = f"{jars}/*" if jline else ":".join(str(jar) for jar in sorted(jars.glob("*.jar")) if "jline" not in jar.name)
+    return command + ["-Dfile.encoding=UTF-8", "-cp", class_path]
 
 
 def four_letter(port, word, timeout_s=5):

@@ -10,8 +10,8 @@
 Options: --script zkcli|cli_mt (default both); --server apache|zkrs for `shell` (default: apache, else zkrs);
 --stderr compares stderr in `shell` too; --keep DIR writes every transcript there.
 
-Exit code 0: every comparison made was equal. 1: a difference, or a client that did not behave. What cannot run
-prints SKIPPED; if nothing at all could be compared the exit code is 0 too, so read the last line.
+Exit code 0: every comparison made was equal. 1: a difference, a client that did not behave, or no zkrs. What
+cannot be had on this machine prints SKIPPED and counts as neither: the last line tells how many of each.
 
 Script lines: `# comment`; `set KEY=VALUE` (zoo.cfg); `open A [flags]`; `A: command`; `A !A1,B2: command`, which
 expects one watch event at A and two at B; `A ends: command`, after which A's client is gone; `run: arguments`,
@@ -32,7 +32,7 @@ sys.path.insert(0, str(HERE.parent / "oracle"))
 
 from normalise import normalise  # noqa: E402
 from servers import Server, ServerFailed, Skipped, java_command, zkrs_binary  # noqa: E402
-from sessions import CliMt, StepFailed, ZkCli  # noqa: E402
+from sessions import CliMt, PipedCli, StepFailed, ZkCli  # noqa: E402
 
 STEP = re.compile(r"(?P<name>[A-Z])(?: !(?P<events>[A-Z]\d+(?:,[A-Z]\d+)*)| (?P<ends>ends))?: ?(?P<line>.*)")
 ENVIRONMENT = {**os.environ, "TZ": "UTC", "LC_ALL": "C", "TERM": "dumb"}
@@ -55,8 +55,18 @@ class JavaZkCli:
         ]
 
 
+class JavaPipedZkCli(JavaZkCli):
+    """zkCli without jline: what it prints when its input is no terminal and its prompt would only be in the way."""
+
+    name, session = "zkcli-piped", PipedCli
+
+    def command(self, host, flags):
+        java = java_command(quiet_client=True, jline=False)
+        return [*java, "org.apache.zookeeper.ZooKeeperMain", "-server", host, *flags]
+
+
 class ZkrsShell(JavaZkCli):
-    name = "zkrs-shell"
+    name, session = "zkrs-shell", PipedCli
 
     def command(self, host, flags):
         return [zkrs_binary(), "shell", "-server", host, *flags]
@@ -117,9 +127,9 @@ def do_line(client, line, host, sessions):
         return [(line, sessions[match["name"]].last_step(match["line"]))]
     wanted = {pair[0]: int(pair[1:]) for pair in (match["events"] or "").split(",") if pair}
     output = sessions[match["name"]].step(match["line"], wanted.pop(match["name"], 0))
-    for name in sorted(wanted if client.session is ZkCli else set(sessions) - {match["name"]}):
+    for name in sorted(wanted if issubclass(client.session, ZkCli) else set(sessions) - {match["name"]}):
         session = sessions[name]
-        if client.session is ZkCli:
+        if issubclass(client.session, ZkCli):
             output += [f"{name} {event}" for event in session.wait_for_events(wanted[name], line)]
         elif session.process.poll() is None:
             output += [f"{name} {event}" for event in session.settle()]
@@ -174,14 +184,14 @@ def run_both_servers(clients, options):
     for client in clients:
         yield client.name, lambda: compare(
             f"{client.name} on Apache", record(client, "apache", options.keep),
-            f"on zkrs", record(client, "zkrs", options.keep))
+            "on zkrs", record(client, "zkrs", options.keep))
 
 
 def run_golden(clients, options):
     for client in clients:
         yield client.name, lambda: compare(
             f"{client.name} on Apache (golden)", read_golden(client),
-            f"on zkrs", record(client, "zkrs", options.keep))
+            "on zkrs", record(client, "zkrs", options.keep))
 
 
 def run_apache_twice(clients, options):
@@ -198,7 +208,7 @@ def run_shell(_clients, options):
     def both():
         kind = options.server or "apache"
         zkrs_binary()
-        java = without_promised_differences(record(JavaZkCli(), kind, options.keep), options.stderr)
+        java = without_promised_differences(record(JavaPipedZkCli(), kind, options.keep), options.stderr)
         shell = without_promised_differences(record(ZkrsShell(), kind, options.keep), options.stderr)
         return compare(f"Java's zkCli on {kind}", java, f"zkrs shell on {kind}", shell)
     yield "zkrs shell", both

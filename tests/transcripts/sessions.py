@@ -1,9 +1,10 @@
 """Interactive clients driven one command at a time: a command is sent only when the one before it is over.
 
-`ZkCli` drives Java's ZooKeeperMain, or `zkrs shell`, which prints the same prompt: a command is over when the
-prompt is back and the watch events the script expects have been printed. `CliMt` drives the C client, which has
-no prompt: every command is followed by a `sync` on a path of its own, whose answer the server sends after
-everything that the command caused.
+`ZkCli` drives Java's ZooKeeperMain with jline: a command is over when the prompt is back and the watch events
+the script expects have been printed. `PipedCli` drives what prints no prompt into a pipe, `zkrs shell` and
+ZooKeeperMain without jline: every command is followed by an unknown one, whose complaint marks the end. `CliMt`
+drives the C client: every command is followed by a `sync` on a path of its own, whose answer the server sends
+after everything that the command caused.
 
 A step's result is a list of lines; what is only noise of the drive (prompts, sentinels) is gone, nothing else.
 """
@@ -105,16 +106,7 @@ class ZkCli(Client):
 
     def wait_for_events(self, count, what):
         """The events another session's command caused here; nothing but events may have been printed."""
-        found = []
-        started = time.monotonic()
-
-        def is_over():
-            found.extend(self._take_events())
-            return len(found) >= count or time.monotonic() > started + EVENT_DEADLINE_S
-
-        self.read_until(is_over, what)
-        found += ["missing"] * (count - len(found))
-        return self._lines(found, self.output["out"])
+        return self._lines(self._events_until(lambda: True, count, what), self.output["out"])
 
     def last_step(self, line):
         """A command after which the client ends. Whether the event Closed still gets printed is chance, so it is dropped."""
@@ -131,20 +123,7 @@ class ZkCli(Client):
         return out.splitlines() + [f"2| {line}" for line in err.splitlines()]
 
     def _result(self, expected_events, what):
-        found = []
-        prompted_at = None
-
-        def is_over():
-            nonlocal prompted_at
-            found.extend(self._take_events())
-            if not self.PROMPT.search(self.output["out"]):
-                return False
-            prompted_at = prompted_at or time.monotonic()
-            return len(found) >= expected_events or time.monotonic() > prompted_at + EVENT_DEADLINE_S
-
-        self.read_until(is_over, what)
-        found.extend(self._take_events())
-        found += ["missing"] * (expected_events - len(found))
+        found = self._events_until(lambda: self.PROMPT.search(self.output["out"]), expected_events, what)
         match = self.PROMPT.search(self.output["out"])
         if not match:
             raise StepFailed(f"{what}: output after the prompt: {self.output['out']!r}")
@@ -155,6 +134,23 @@ class ZkCli(Client):
             state = "AUTH_FAILED"
         self.prompt = f"{state} {match[2].decode()}"
         return self._lines(found, self.output["out"][: match.start()])
+
+    def _events_until(self, is_done, expected_events, what):
+        """Reads until `is_done()`, and then until the expected events are there or their deadline has passed."""
+        found = []
+        done_at = None
+
+        def is_over():
+            nonlocal done_at
+            found.extend(self._take_events())
+            if not is_done():
+                return False
+            done_at = done_at or time.monotonic()
+            return len(found) >= expected_events or time.monotonic() > done_at + EVENT_DEADLINE_S
+
+        self.read_until(is_over, what)
+        found.extend(self._take_events())
+        return found + ["missing"] * (expected_events - len(found))
 
     def _take_events(self):
         """Another thread prints them at any moment: they are cut out of the stream, in their order."""
@@ -174,6 +170,34 @@ class ZkCli(Client):
         lines = self.take("out").splitlines()
         lines += [f"2| {line}" for line in self.take("err").splitlines()]
         return lines + [f"event| {event}" for event in events]
+
+
+class PipedCli(ZkCli):
+    def __init__(self, command, environment):
+        super().__init__(command, environment)
+        self.sentinels = 0
+        self.complaint = None
+
+    def start(self):
+        self.send("sentinel0")
+        done = b"Command not found sentinel0\n"
+        found = self._events_until(lambda: self.output["err"].endswith(done), 1, "start")
+        # What an unknown command is answered with: the usage, and its name.
+        self.complaint = self.take("err")
+        return self._lines(found, self.output["out"])
+
+    def step(self, line, expected_events):
+        self.sentinels += 1
+        sentinel = f"sentinel{self.sentinels}"
+        complaint = self.complaint.replace("sentinel0", sentinel).encode()
+        self.send(line)
+        self.send(sentinel)
+        found = self._events_until(lambda: self.output["err"].endswith(complaint), expected_events, line)
+        self.output["err"] = self.output["err"].removesuffix(complaint)
+        return self._lines(found, self.output["out"])
+
+    def last_step(self, line):
+        return super().last_step(line)[1:]
 
 
 class CliMt(Client):
