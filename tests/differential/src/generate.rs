@@ -245,10 +245,14 @@ impl Generator {
             let ends_connection = matches!(kind, Kind::Auth | Kind::UnknownOp | Kind::Boundary);
             let kind = if ends_connection { Kind::Create } else { kind };
             let request = self.request(kind);
-            // A spoilt auth or close would end the connection in the middle.
-            if !matches!(request.op(), op::AUTH | op::CLOSE_SESSION | op::CHECK) {
+            // Auth and sasl are answered out of turn. Whether Apache checks the requests behind a setACL by
+            // the old list or the new one depends on how fast it applies the setACL.
+            if !matches!(request.op(), op::AUTH | op::SASL | op::SET_ACL) {
                 requests.push(request);
             }
+        }
+        if self.rng.once_in(10) {
+            requests.push(self.request(Kind::SetAcl));
         }
         if self.rng.once_in(20) {
             self.open[slot] = false;

@@ -187,7 +187,7 @@ impl Pair {
                 return Ok(());
             }
         }
-        let (a_tree, b_tree) = (a.dump(&world.root), b.dump(&world.root));
+        let (a_tree, b_tree) = (a.dump(), b.dump());
         let a_lines = a_tree.map_err(|why| blame("first", a, &why))?.lines;
         let b_lines = b_tree.map_err(|why| blame("second", b, &why))?.lines;
         let record = Record { step: "all: tree".to_string(), a: a_lines, b: b_lines, explained: None };

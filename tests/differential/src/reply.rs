@@ -112,6 +112,10 @@ impl Names {
         let body_text = match (header.err, body) {
             (0, body) => self.body(op, body, facts).unwrap_or_else(|| format!("undecodable {}", show(body))),
             (_, []) => String::new(),
+            // Apache answers a multiRead that it stumbles over with the error and what it has so far.
+            (_, body) if op == op::MULTI_READ => {
+                format!("with body {}", self.body(op, body, facts).unwrap_or_else(|| show(body)))
+            }
             (_, body) => format!("unexpected body {}", show(body)),
         };
         let result = if header.err == 0 { "ok".to_string() } else { format!("err={}", header.err) };

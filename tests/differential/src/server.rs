@@ -117,8 +117,12 @@ impl Server {
     /// # Errors
     /// The operating system's.
     pub fn four_letters(&self, word: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5))?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        self.four_letters_within(word, Duration::from_secs(60))
+    }
+
+    fn four_letters_within(&self, word: &str, deadline: Duration) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&self.address, deadline)?;
+        stream.set_read_timeout(Some(deadline))?;
         stream.write_all(word.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
@@ -168,7 +172,9 @@ impl Server {
             if !self.is_alive() {
                 return Err(format!("{:?} ended at start:\n{}", self.kind, self.log_tail()));
             }
-            if self.four_letters("srvr").is_ok_and(|answer| answer.contains("Zxid:")) {
+            // A server that is not ready yet may take the connection and say nothing.
+            let answer = self.four_letters_within("srvr", Duration::from_millis(500));
+            if answer.is_ok_and(|answer| answer.contains("Zxid:")) {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(10));

@@ -185,17 +185,16 @@ impl Side {
         }
     }
 
-    /// Reads what is still under way, then the sequence's tree.
+    /// Reads what is still under way, then the whole tree (there is nothing in it but this sequence's).
     ///
     /// # Errors
     /// A message when the server stops answering.
-    pub fn dump(&mut self, root: &str) -> Result<Answer, String> {
+    pub fn dump(&mut self) -> Result<Answer, String> {
         let mut answer = Answer::default();
         for slot in 0..SLOTS {
             self.flush(slot, &mut answer);
         }
-        let quota = format!("/zookeeper/quota{root}");
-        for znode in self.controller.walk(&[root.as_bytes(), quota.as_bytes()])? {
+        for znode in self.controller.walk(&[b"/"])? {
             answer.lines.push(format!(
                 "{} '{}' {} {}",
                 show(&znode.path),
