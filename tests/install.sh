@@ -131,7 +131,7 @@ run() {
     if command -v timeout > /dev/null; then timeout "$network_timeout_s" "$@"; else "$@"; fi >> "$log" 2>&1 9>&-
 }
 
-last_error() { grep -iE 'error|fail|unable|could not' "$log" | tail -n 1 | cut -c 1-200; }
+last_error() { grep -iE 'error|fail|unable|could not' "$log" | grep -v '\[Help' | tail -n 1 | cut -c 1-200; }
 
 is_installed() { [[ -e $cache/$1.ok && $(< "$cache/$1.ok") == "$2" ]]; }
 
