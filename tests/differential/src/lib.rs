@@ -4,7 +4,7 @@
 //! reply, event, closed connection and, at the end, the tree: `cargo run --release -p zkrs-differential -- -h`.
 //! A seed is all that a report needs: `--replay SEED` prints what both servers said.
 //!
-//! Where things live: [`generate`] makes steps from a seed ([`step`], [`material`]); [`pair`] runs them at two
+//! Where things live: [`generate`] makes steps from a seed ([`step`], [`request`], [`material`]); [`pair`] runs them at two
 //! servers ([`side`], [`conn`], [`server`]); [`reply`] turns answers into comparable text; [`shrink`] makes a
 //! diverging sequence short; [`explained`] lists the differences that are meant.
 
@@ -12,8 +12,10 @@ pub mod conn;
 pub mod explained;
 pub mod generate;
 pub mod material;
+pub mod op;
 pub mod pair;
 pub mod reply;
+pub mod request;
 pub mod rng;
 pub mod server;
 pub mod shrink;

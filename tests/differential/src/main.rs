@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Instant;
 use zkrs_differential::generate::generate;
+use zkrs_differential::op;
 use zkrs_differential::pair::{Outcome, PROFILES, Pair, Profile};
 use zkrs_differential::rng::sequence_seed;
 use zkrs_differential::server::Kind;
@@ -130,6 +131,7 @@ fn campaign(arguments: &Arguments) -> Result<bool, String> {
     let mut first = 0;
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
     let mut explained: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut results: BTreeMap<(i32, i32), u64> = BTreeMap::new();
     let mut steps_run = 0;
     let mut sequences_run = 0;
     for (index, profile) in arguments.profiles.iter().enumerate() {
@@ -143,6 +145,9 @@ fn campaign(arguments: &Arguments) -> Result<bool, String> {
             let outcome = pair.run(&steps);
             steps_run += outcome.records.len();
             sequences_run += 1;
+            for result in &outcome.results {
+                *results.entry(*result).or_default() += 1;
+            }
             for entry in outcome.records.iter().filter_map(|record| record.explained) {
                 *explained.entry(entry.entry).or_default() += 1;
             }
@@ -159,10 +164,12 @@ fn campaign(arguments: &Arguments) -> Result<bool, String> {
             if is_new {
                 println!("\n=== divergence {}: --replay {seed:#x} --profile {}", found.len(), profile.name);
                 let outcome = match arguments.shrinks {
-                    true => Some(shrink(&mut pair, &steps)?.1).filter(Outcome::diverged).unwrap_or_else(|| {
-                        println!("(seen once, not on fresh servers)");
-                        outcome
-                    }),
+                    true => {
+                        Some(shrink(&mut pair, &steps)?.1).filter(Outcome::diverged).unwrap_or_else(|| {
+                            println!("(seen once, not on fresh servers)");
+                            outcome
+                        })
+                    }
                     false => outcome,
                 };
                 print_outcome(&outcome);
@@ -188,6 +195,7 @@ fn campaign(arguments: &Arguments) -> Result<bool, String> {
         arguments.seed,
         started.elapsed().as_secs_f64()
     );
+    print_results(&results);
     for (entry, times) in &explained {
         println!("explained, {times} times: {entry}");
     }
@@ -196,6 +204,18 @@ fn campaign(arguments: &Arguments) -> Result<bool, String> {
     }
     println!("{} unexplained divergences", found.values().sum::<u64>());
     Ok(found.is_empty())
+}
+
+/// How often each request ended how: a generator that only makes errors would show here.
+fn print_results(results: &BTreeMap<(i32, i32), u64>) {
+    let mut lines: BTreeMap<String, String> = BTreeMap::new();
+    for ((op, err), times) in results {
+        let name = op::name(*op).map_or_else(|| "unknown".to_string(), str::to_string);
+        let result = if *err == 0 { "ok".to_string() } else { err.to_string() };
+        lines.entry(name).or_default().push_str(&format!(" {result}:{times}"));
+    }
+    println!("replies (result:times; a multi that failed is ok here)");
+    lines.iter().for_each(|(name, line)| println!("  {name:22}{line}"));
 }
 
 fn print_outcome(outcome: &Outcome) {

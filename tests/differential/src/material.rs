@@ -1,8 +1,9 @@
 //! What requests are made of: paths, data, ACLs, versions and numbers, ordinary ones mostly, odd ones often
 //! enough.
 
+use crate::request::Mangle;
 use crate::rng::Rng;
-use crate::step::{Data, Mangle, Path, Version, ZxidRef};
+use crate::step::{Data, Path, Version, ZxidRef};
 use crate::wire::AclEntry;
 
 /// `u1:p1` as a digest id.
@@ -148,7 +149,11 @@ fn odd_acl(rng: &mut Rng) -> Option<Vec<AclEntry>> {
         16 => some(31, "ip", "1::2::3"),
         17 => some(-1, "world", "anyone"),
         18 => some(0xff, "world", "anyone"),
-        19 => Some(vec![entry(31, "world", "anyone"), entry(31, "world", "anyone"), entry(1, "world", "anyone")]),
+        19 => Some(vec![
+            entry(31, "world", "anyone"),
+            entry(31, "world", "anyone"),
+            entry(1, "world", "anyone"),
+        ]),
         20 => Some(vec![(31, None, Some(b"anyone".to_vec()))]),
         21 => Some(vec![(31, Some(b"world".to_vec()), None)]),
         22 => Some(vec![(31, Some(b"digest".to_vec()), None)]),

@@ -3,7 +3,7 @@
 use crate::explained::{Explained, explain};
 use crate::reply::Fact;
 use crate::server::{Kind, ScratchDir, Server};
-use crate::side::Side;
+use crate::side::{Answer, Side};
 use crate::step::{Step, World};
 use std::path::Path;
 
@@ -59,6 +59,8 @@ impl Record {
 pub struct Outcome {
     /// All steps up to the first divergence, or all.
     pub records: Vec<Record>,
+    /// Opcode and error code of each reply of the first server.
+    pub results: Vec<(i32, i32)>,
     /// Set when a server stopped answering the controlling session.
     pub failure: Option<String>,
 }
@@ -170,7 +172,7 @@ impl Pair {
         }
         let [a, b] = sides;
         for step in steps {
-            let (mut a_answer, mut b_answer) = Default::default();
+            let (mut a_answer, mut b_answer) = (Answer::default(), Answer::default());
             let a_sent = a.begin(step, world, &mut a_answer);
             let b_sent = b.begin(step, world, &mut b_answer);
             a.finish(step, a_sent, &mut a_answer);
@@ -178,6 +180,7 @@ impl Pair {
             let mut record =
                 Record { step: step.describe(world), a: a_answer.lines, b: b_answer.lines, explained: None };
             learn(world, a_answer.facts);
+            outcome.results.append(&mut a_answer.results);
             if record.a != record.b {
                 record.explained = explain(step, &record.a, &record.b);
             }
@@ -198,7 +201,12 @@ impl Pair {
         }
         let a_lines = a.end_sequence().map_err(|why| blame("first", a, &why))?.lines;
         let b_lines = b.end_sequence().map_err(|why| blame("second", b, &why))?.lines;
-        outcome.records.push(Record { step: "all: end".to_string(), a: a_lines, b: b_lines, explained: None });
+        outcome.records.push(Record {
+            step: "all: end".to_string(),
+            a: a_lines,
+            b: b_lines,
+            explained: None,
+        });
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! Replies as text that two servers must agree on: zxids relative, session ids by name, clock times reduced
 //! to whether they are plausible, lists whose order is nobody's promise sorted.
 
-use crate::step::{op, show_acls};
+use crate::op;
+use crate::request::show_acls;
 use crate::wire::{Stat, Take, show, show_or_null, take_acls};
 use std::collections::HashMap;
 use std::time::SystemTime;

@@ -13,7 +13,7 @@ impl Rng {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -27,7 +27,7 @@ impl Rng {
     /// If `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         assert!(end > 0, "an empty range has no numbers");
-        (self.next() % end as u64) as usize
+        (self.draw() % end as u64) as usize
     }
 
     /// True once in `times` draws, on average.
@@ -66,5 +66,5 @@ impl Rng {
 
 /// The seed of the `index`-th sequence of a campaign.
 pub fn sequence_seed(campaign: u64, index: u64) -> u64 {
-    Rng::new(Rng::new(campaign).next() ^ index.wrapping_mul(0xd134_2543_de82_ef95)).next()
+    Rng::new(Rng::new(campaign).draw() ^ index.wrapping_mul(0xd134_2543_de82_ef95)).draw()
 }

@@ -46,7 +46,9 @@ impl Kind {
             }
             Self::Apache => apache_class_path().err().or_else(|| {
                 let mut java = Command::new("java");
-                run_ok(java.arg("-version").stdout(Stdio::null()).stderr(Stdio::null())).err().map(|why| format!("java does not run: {why}"))
+                run_ok(java.arg("-version").stdout(Stdio::null()).stderr(Stdio::null()))
+                    .err()
+                    .map(|why| format!("java does not run: {why}"))
             }),
         }
     }
@@ -264,7 +266,8 @@ fn zkrs_binary() -> PathBuf {
     }
     // Beside this program (target/<profile>/), or one up when this is a test in deps/.
     let own = std::env::current_exe().unwrap_or_default();
-    let beside = own.ancestors().skip(1).take(2).map(|folder| folder.join("zkrs")).find(|path| path.is_file());
+    let beside =
+        own.ancestors().skip(1).take(2).map(|folder| folder.join("zkrs")).find(|path| path.is_file());
     beside.unwrap_or_else(|| tests_folder().join("../target/release/zkrs"))
 }
 
@@ -287,7 +290,8 @@ fn zoo_cfg_text(dir: &Path, address: SocketAddr, config: &[(&str, &str)]) -> Str
         // The password of super is "test".
         ("DigestAuthenticationProvider.superDigest", "super:D/InIHSb7yEEbrWz8b9l71RjZJU="),
     ];
-    for (key, value) in fixed.iter().filter(|(key, _)| config.iter().all(|(own, _)| own != key)).chain(config) {
+    for (key, value) in fixed.iter().filter(|(key, _)| config.iter().all(|(own, _)| own != key)).chain(config)
+    {
         text.push_str(&format!("{key}={value}\n"));
     }
     text

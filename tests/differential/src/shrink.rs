@@ -1,7 +1,8 @@
 //! Making a diverging sequence short: drop steps, then parts of steps, as long as the divergence stays.
 
 use crate::pair::{Outcome, Pair};
-use crate::step::{Request, Step};
+use crate::request::Request;
+use crate::step::Step;
 
 /// Runs spent on one sequence; each diverging one costs a restart of both servers.
 const RUNS_MAX: usize = 150;
@@ -82,15 +83,14 @@ fn simpler(step: &Step) -> Vec<Step> {
                 }
             })
             .collect(),
-        Step::Send { slot, xid, request: Request::Multi { op, elements } } if !elements.is_empty() => {
-            (0..elements.len())
-                .map(|at| {
-                    let mut elements = elements.clone();
-                    elements.remove(at);
-                    Step::Send { slot: *slot, xid: *xid, request: Request::Multi { op: *op, elements } }
-                })
-                .collect()
-        }
+        Step::Send { slot, xid, request: Request::Multi { op, elements } } if !elements.is_empty() => (0
+            ..elements.len())
+            .map(|at| {
+                let mut elements = elements.clone();
+                elements.remove(at);
+                Step::Send { slot: *slot, xid: *xid, request: Request::Multi { op: *op, elements } }
+            })
+            .collect(),
         Step::Send { slot, xid, request: Request::SetWatches { op, zxid, lists } } => (0..lists.len())
             .filter(|at| !lists[*at].is_empty())
             .map(|at| {

@@ -1,9 +1,10 @@
 //! One server's half of a run: the clients that talk to it and what it told them, as comparable lines.
 
 use crate::conn::{ANSWER_MS, Conn, Connected, Incoming, connect_payload, session_password};
+use crate::op;
 use crate::reply::{Fact, Header, Names};
 use crate::server::Server;
-use crate::step::{Path, SessionRef, Step, World, Zxids, op};
+use crate::step::{Path, SessionRef, Step, World, Zxids};
 use crate::tree::Super;
 use crate::wire::{Put, show, show_or_null};
 use std::collections::HashSet;
@@ -67,6 +68,8 @@ pub struct Answer {
     pub lines: Vec<String>,
     /// What was learned, with the request's path.
     pub facts: Vec<(Option<Vec<u8>>, Fact)>,
+    /// Opcode and error code of each reply.
+    pub results: Vec<(i32, i32)>,
 }
 
 impl Side {
@@ -200,7 +203,7 @@ impl Side {
                 show(&znode.path),
                 show_or_null(znode.data.as_deref()),
                 self.names.stat(&znode.stat),
-                crate::step::show_acls(znode.acl.as_deref()),
+                crate::request::show_acls(znode.acl.as_deref()),
             ));
         }
         Ok(answer)
@@ -212,11 +215,19 @@ impl Side {
     /// A message when the server stops answering or keeps a znode.
     pub fn end_sequence(&mut self) -> Result<Answer, String> {
         let mut answer = Answer::default();
-        let close = Step::Send { slot: 0, xid: None, request: crate::step::Request::Bare { op: op::CLOSE_SESSION } };
+        let close = Step::Send {
+            slot: 0,
+            xid: None,
+            request: crate::request::Request::Bare { op: op::CLOSE_SESSION },
+        };
         for slot in 0..SLOTS {
             if let Some(conn) = &mut self.slots[slot].conn {
                 let xid = conn.request(op::CLOSE_SESSION, &[]);
-                self.read_replies(slot, &[SentRequest { xid, op: op::CLOSE_SESSION, path: None }], &mut answer);
+                self.read_replies(
+                    slot,
+                    &[SentRequest { xid, op: op::CLOSE_SESSION, path: None }],
+                    &mut answer,
+                );
             }
         }
         while let Some(session) = self.sessions.first().copied() {
@@ -262,7 +273,13 @@ impl Side {
         Sent::Connect(victims, replaced.map(Box::new))
     }
 
-    fn finish_connect(&mut self, slot: usize, victims: &[usize], replaced: Option<Box<Conn>>, answer: &mut Answer) {
+    fn finish_connect(
+        &mut self,
+        slot: usize,
+        victims: &[usize],
+        replaced: Option<Box<Conn>>,
+        answer: &mut Answer,
+    ) {
         let Some(conn) = &mut self.slots[slot].conn else { return };
         let incoming = conn.receive(ANSWER_MS);
         let answered = matches!(incoming, Incoming::Frame(_));
@@ -282,7 +299,8 @@ impl Side {
             self.slots[slot].conn = None;
         }
         if let Some(mut conn) = replaced {
-            let fate = if answered && conn.receive(CLOSE_MS) == Incoming::Closed { "closed" } else { "left alone" };
+            let fate =
+                if answered && conn.receive(CLOSE_MS) == Incoming::Closed { "closed" } else { "left alone" };
             answer.lines.push(format!("the slot's old connection was {fate}"));
         }
         for victim in victims.iter().filter(|_| answered) {
@@ -347,6 +365,7 @@ impl Side {
             }
             self.emit(&mut events, answer);
             answer.lines.push(line);
+            answer.results.push((request.op, header.err));
             answer.facts.extend(facts.into_iter().map(|fact| (request.path.clone(), fact)));
             self.slots[slot].last_zxid = self.slots[slot].last_zxid.max(header.zxid);
             if ends_connection(request.op, header.err) {

@@ -1,8 +1,8 @@
 //! Reading and clearing whole trees through the client protocol, as super.
 
 use crate::conn::{ANSWER_MS, Conn, Connected, Incoming, connect_payload};
+use crate::op;
 use crate::reply::Header;
-use crate::step::op;
 use crate::wire::{AclEntry, Put, Stat, Take, take_acls};
 use std::net::SocketAddr;
 
