@@ -43,6 +43,7 @@ pub(super) fn build(settings: &Settings, around: Surroundings<'_>, problems: &mu
     let data_log_dir = builder.data_dir("dataLogDir").unwrap_or_else(|| data_dir.clone());
     builder.check_peer_type(server_id, &peers);
     builder.check_quorum_sasl();
+    builder.check_secure_address();
     ServerConfig {
         config_file: None,
         dynamic_config_file: settings.text("dynamicConfigFile").map(PathBuf::from),
@@ -394,6 +395,15 @@ impl Builder<'_> {
                 let problem = format!("is true, but {needed} is not");
                 self.error(name, &problem, &format!("write {needed}=true"));
             }
+        }
+    }
+
+    fn check_secure_address(&mut self) {
+        if self.settings.get("secureClientPortAddress").is_some()
+            && self.settings.get("secureClientPort").is_none()
+        {
+            let problem = "is set, but secureClientPort is not";
+            self.error("secureClientPortAddress", problem, "write e.g. secureClientPort=2281");
         }
     }
 

@@ -28,6 +28,10 @@ pub(super) fn check(config: &ServerConfig, file: &str, settings: &Settings, prob
                 error(&format!("server.{id}"), problem, "name every participant in one group");
             }
         }
+        for (id, group) in peers.groups.iter().filter(|(id, _)| !peers.servers.contains_key(id)) {
+            let problem = format!("names server {id}, of which there is no server line");
+            error(&format!("group.{group}"), problem, "remove the server from the group, or add its line");
+        }
     }
     if !config.is_distributed() {
         return;

@@ -81,6 +81,10 @@ fn ensembles_are_refused_for_now() {
     let expected = "zoo.cfg: server.1: server 1 is in no group, but groups or weights are set; \
         name every participant in one group";
     assert_eq!(groups, [expected]);
+    let stranger = errors_of("server.1=a:2888:3888\ngroup.5=1:9\n");
+    let expected = "zoo.cfg: group.5: names server 9, of which there is no server line; \
+        remove the server from the group, or add its line";
+    assert_eq!(stranger, [expected]);
 }
 
 #[test]

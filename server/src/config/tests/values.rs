@@ -92,6 +92,8 @@ fn required_keys() {
     assert_eq!(errors("secureClientPort=2281\ndataDir=/d"), [client_port]);
     let address = "zoo.cfg:2: clientPortAddress: is set, but clientPort is not; write e.g. clientPort=2181";
     assert_eq!(errors("dataDir=/d\nclientPortAddress=::1"), [address]);
+    let secure = "zoo.cfg:3: secureClientPortAddress: is set, but secureClientPort is not; write e.g. secureClientPort=2281";
+    assert_eq!(errors_of("secureClientPortAddress=::1"), [secure]);
 }
 
 #[test]
