@@ -46,11 +46,13 @@
 //!
 //! With `forceSync=no` nothing is known to be on disk, and the first unreadable entry is the end.
 
+mod current;
 mod entry;
 mod flip;
 mod preallocate;
 mod reader;
 mod scan;
+mod spare;
 mod tail;
 mod truncate;
 mod watermark;
@@ -59,6 +61,7 @@ mod writer;
 pub use entry::{BATCH_BYTES_MAX, TXN_BYTES_MAX, TXN_BYTES_MIN, txn_type_of, zxid_of};
 pub use preallocate::padded_len;
 pub use reader::{LogEntry, LogReader, LogStart, Tail};
+pub use spare::{SpareLog, SpareRequest};
 pub use truncate::{Truncated, truncate_after};
 pub use watermark::{WATERMARK_FILE, Watermark};
 pub use writer::{LogWriter, LogWriterOptions};

@@ -8,27 +8,23 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::entry::{
-    BATCH_BYTES_MAX, ENTRY_EXTRA_BYTES, LOG_HEADER_BYTES, TXN_BYTES_MAX, TXN_BYTES_MIN, encode, file_header,
-    zxid_of,
+use super::current::{
+    Current, ZERO_AHEAD_BYTES, ZERO_AHEAD_BYTES_MIN, ZERO_BUSY_STEP_BYTES, ZERO_STEP_BYTES,
 };
-use super::preallocate::padded_len;
+use super::entry::{
+    BATCH_BYTES_MAX, ENTRY_EXTRA_BYTES, LOG_HEADER_BYTES, TXN_BYTES_MAX, TXN_BYTES_MIN, encode, zxid_of,
+};
+use super::spare::{SpareLog, SpareRequest, remove_leftover};
 use super::truncate::{Truncated, truncate_after};
 use super::watermark::{Watermark, WatermarkFile};
 use crate::error::{Result, StorageError};
 use crate::fs::{Fs, FsFile};
 use crate::names::log_name;
 
-/// How far ahead of the write position blocks are filled with zeros, so that a sync finds them written before.
-const ZERO_AHEAD_BYTES: u64 = 4 << 20;
-/// How much of that is done at once: about a third of a millisecond.
-const ZERO_STEP_BYTES: u64 = 256 << 10;
 /// When so little preallocated space is left, more is added before it is needed.
 const ALLOCATE_AHEAD_BYTES: u64 = 1 << 20;
 /// The watermark is synced after so many batches at the latest.
 const WATERMARK_BATCHES_MAX: u32 = 4096;
-
-static ZEROS: [u8; ZERO_STEP_BYTES as usize] = [0; ZERO_STEP_BYTES as usize];
 
 /// Settings of a [`LogWriter`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,26 +57,16 @@ pub struct LogWriter {
     batches_since_watermark_sync: u32,
     /// The last closed file, if its preallocated rest is still to be given back.
     to_trim: Option<(Box<dyn FsFile>, u64)>,
+    /// The next file, if it is prepared.
+    spare: Option<SpareLog>,
+    /// Whether somebody is preparing it.
+    spare_requested: bool,
+    /// How much was written to the file before the current one.
+    last_file_bytes: u64,
     last_zxid: i64,
     durable_zxid: i64,
     buf: Vec<u8>,
     poisoned: Option<(PathBuf, String)>,
-}
-
-struct Current {
-    path: PathBuf,
-    log: i64,
-    file: Box<dyn FsFile>,
-    /// Where the next entry goes.
-    position: u64,
-    /// Everything before this is synced.
-    synced: u64,
-    /// What the watermark says.
-    noted: u64,
-    /// The file's length.
-    file_bytes: u64,
-    /// Blocks before this were written at least once.
-    zeroed: u64,
 }
 
 impl LogWriter {
@@ -92,6 +78,7 @@ impl LogWriter {
     /// [`StorageError::Io`].
     pub fn open(fs: Arc<dyn Fs>, dir: &Path, last_zxid: i64, options: LogWriterOptions) -> Result<LogWriter> {
         let watermark = WatermarkFile::open(&*fs, dir)?;
+        remove_leftover(&*fs, dir)?;
         Ok(LogWriter {
             fs,
             dir: dir.to_owned(),
@@ -100,6 +87,9 @@ impl LogWriter {
             watermark,
             batches_since_watermark_sync: 0,
             to_trim: None,
+            spare: None,
+            spare_requested: false,
+            last_file_bytes: 0,
             last_zxid,
             durable_zxid: last_zxid,
             buf: Vec::new(),
@@ -161,6 +151,26 @@ impl LogWriter {
         self.guard(result)
     }
 
+    /// What is to be done for the next file, if it is time: at the start, and once the current file is well begun.
+    /// To be made on another thread and given back with [`LogWriter::give_spare`]; where nobody asks,
+    /// [`LogWriter::idle`] does it.
+    pub fn spare_request(&mut self) -> Option<SpareRequest> {
+        let early =
+            self.current.as_ref().is_some_and(|current| current.position < self.options.pre_alloc_bytes / 16);
+        if self.spare.is_some() || self.spare_requested || early || self.options.pre_alloc_bytes == 0 {
+            return None;
+        }
+        self.spare_requested = true;
+        // As much as the last file needed, and some more.
+        let zero_bytes = (self.last_file_bytes + self.last_file_bytes / 4).max(ZERO_AHEAD_BYTES);
+        Some(self.new_spare_request(zero_bytes))
+    }
+
+    /// Takes the next file, prepared. Without it, the writer makes its next file itself.
+    pub fn give_spare(&mut self, spare: SpareLog) {
+        self.spare = Some(spare);
+    }
+
     /// Flushes and closes the current file; the next append begins a new one.
     ///
     /// # Errors
@@ -204,8 +214,9 @@ impl LogWriter {
     /// As [`LogWriter::append`]'s `Io` and `Poisoned`.
     pub fn close(mut self) -> Result<()> {
         self.roll()?;
-        while self.idle()? {}
-        Ok(())
+        let result = self.trim().and_then(|_| self.sync_watermark());
+        self.guard(result)?;
+        remove_leftover(&*self.fs, &self.dir)
     }
 
     /// The last transaction appended.
@@ -295,16 +306,17 @@ impl LogWriter {
     }
 
     fn begin_file(&mut self, zxid: i64) -> Result<()> {
+        let spare = match self.spare.take() {
+            Some(spare) => spare,
+            None => self.new_spare_request(ZERO_STEP_BYTES).make()?,
+        };
+        self.spare_requested = false;
         let path = self.dir.join(log_name(zxid));
-        let file = self.fs.create(&path).map_err(StorageError::io(&path, "create"))?;
-        let file_bytes = padded_len(LOG_HEADER_BYTES, LOG_HEADER_BYTES, self.options.pre_alloc_bytes);
-        file.allocate(file_bytes).map_err(StorageError::io(&path, "preallocate"))?;
-        // The header, and zeros over the first blocks.
-        let zeroed = file_bytes.min(ZERO_STEP_BYTES);
-        let mut start = vec![0; zeroed.max(LOG_HEADER_BYTES) as usize];
-        start[..LOG_HEADER_BYTES as usize].copy_from_slice(&file_header());
-        file.write_at(&start, 0).map_err(StorageError::io(&path, "write"))?;
-        file.sync_all().map_err(StorageError::io(&path, "fsync"))?;
+        // Nothing of a log that is there may be overwritten, whatever led here.
+        if self.fs.exists(&path) {
+            return Err(StorageError::io(&path, "create")(std::io::ErrorKind::AlreadyExists.into()));
+        }
+        self.fs.rename(&spare.temp, &path).map_err(StorageError::io(&path, "rename"))?;
         self.fs.sync_dir(&self.dir).map_err(StorageError::io(&self.dir, "fsync directory"))?;
         self.watermark.note(Watermark {
             log: zxid,
@@ -316,14 +328,23 @@ impl LogWriter {
         self.current = Some(Current {
             path,
             log: zxid,
-            file,
+            file: spare.file,
             position: LOG_HEADER_BYTES,
             synced: LOG_HEADER_BYTES,
             noted: LOG_HEADER_BYTES,
-            file_bytes,
-            zeroed,
+            file_bytes: spare.file_bytes,
+            zeroed: spare.zeroed,
         });
         Ok(())
+    }
+
+    fn new_spare_request(&self, zero_bytes: u64) -> SpareRequest {
+        SpareRequest {
+            fs: self.fs.clone(),
+            dir: self.dir.clone(),
+            pre_alloc_bytes: self.options.pre_alloc_bytes,
+            zero_bytes,
+        }
     }
 
     fn write_buf(&mut self) -> Result<()> {
@@ -378,6 +399,9 @@ impl LogWriter {
         if let Some(current) = &mut self.current {
             let ahead = ALLOCATE_AHEAD_BYTES.min(self.options.pre_alloc_bytes / 8);
             current.reserve(current.position + ahead, self.options.pre_alloc_bytes)?;
+            if current.zeroed < current.position + ZERO_AHEAD_BYTES_MIN {
+                current.zero_ahead(ZERO_BUSY_STEP_BYTES)?;
+            }
         }
         Ok(())
     }
@@ -399,10 +423,19 @@ impl LogWriter {
             self.sync_watermark()?;
             return Ok(true);
         }
-        match &mut self.current {
-            Some(current) => current.zero_ahead(),
-            None => Ok(false),
+        if let Some(current) = &mut self.current
+            && current.zero_ahead(ZERO_STEP_BYTES)?
+        {
+            return Ok(true);
         }
+        if let Some(mut request) = self.spare_request() {
+            request.zero_bytes = ZERO_STEP_BYTES;
+            // Nothing is lost without it: the write that begins the file says what is wrong with the disk.
+            if let Ok(spare) = request.make() {
+                self.give_spare(spare);
+            }
+        }
+        Ok(false)
     }
 
     /// Gives back what the last closed file did not use of its preallocated space.
@@ -417,38 +450,12 @@ impl LogWriter {
         self.durable_zxid = self.last_zxid;
         self.note_watermark()?;
         self.trim()?;
-        if let Some(current) = self.current.take()
-            && current.file_bytes > current.position
-        {
-            self.to_trim = Some((current.file, current.position));
+        if let Some(current) = self.current.take() {
+            self.last_file_bytes = current.position;
+            if current.file_bytes > current.position {
+                self.to_trim = Some((current.file, current.position));
+            }
         }
         Ok(())
-    }
-}
-
-impl Current {
-    /// Sees to it that the file reaches to `end`, by Apache's steps.
-    fn reserve(&mut self, end: u64, pre_alloc_bytes: u64) -> Result<()> {
-        let file_bytes = padded_len(end, self.file_bytes, pre_alloc_bytes);
-        if file_bytes > self.file_bytes {
-            self.file.allocate(file_bytes).map_err(StorageError::io(&self.path, "preallocate"))?;
-            self.file_bytes = file_bytes;
-        }
-        Ok(())
-    }
-
-    /// Fills one step of the preallocated space ahead with zeros, and syncs it.
-    fn zero_ahead(&mut self) -> Result<bool> {
-        let target = (self.position + ZERO_AHEAD_BYTES).min(self.file_bytes);
-        if self.zeroed >= target {
-            return Ok(false);
-        }
-        let step = (target - self.zeroed).min(ZERO_STEP_BYTES);
-        self.file
-            .write_at(&ZEROS[..step as usize], self.zeroed)
-            .map_err(StorageError::io(&self.path, "write zeros ahead"))?;
-        self.file.sync_data().map_err(StorageError::io(&self.path, "fdatasync"))?;
-        self.zeroed += step;
-        Ok(self.zeroed < target)
     }
 }
