@@ -2,6 +2,9 @@
 //! by the name of one of Apache ZooKeeper's scripts, by that name.
 
 mod bench;
+mod date;
+mod server;
+mod shell;
 mod status;
 mod version;
 
@@ -16,6 +19,8 @@ zkrs: a coordination service that speaks Apache ZooKeeper's client protocol and 
 
 Usage: zkrs COMMAND [argument...]
 
+  server     run a server: zkrs server [zoo.cfg]
+  shell      talk to a server as zkCli does: zkrs shell [-server host:port] [command...]
   bench      load a server and measure it
   status     ask a server how it is: zkrs status [host:port]
   version    print the version
@@ -37,6 +42,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Some("bench") => bench::main(&arguments),
+        Some("server") => server::main(&arguments),
+        Some("shell") => shell::main(arguments),
         Some("status") => status::main(&arguments),
         Some("version" | "-V" | "--version") => {
             println!("zkrs {} (Apache ZooKeeper 3.9.5 protocol and files)", version::OWN);
