@@ -240,6 +240,7 @@ impl Side {
             self.sessions.retain(|other| *other != session);
         }
         let deleted = self.controller.clear()?;
+        self.controller.restore_permanent()?;
         answer.lines.extend(deleted.iter().map(|path| format!("cleared {}", show(path))));
         Ok(answer)
     }

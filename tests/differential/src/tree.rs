@@ -3,7 +3,7 @@
 use crate::conn::{ANSWER_MS, Conn, Connected, Incoming, connect_payload};
 use crate::op;
 use crate::reply::Header;
-use crate::wire::{AclEntry, Put, Stat, Take, take_acls};
+use crate::wire::{AclEntry, Put, Stat, Take, put_acls, take_acls};
 use std::net::SocketAddr;
 
 /// Requests in flight at once.
@@ -140,6 +140,41 @@ impl Super {
             }
         }
         Ok(paths)
+    }
+
+    /// Gives the permanent znodes their first data and ACLs back.
+    ///
+    /// # Errors
+    /// A message naming what could not be restored.
+    pub fn restore_permanent(&mut self) -> Result<(), String> {
+        for path in PERMANENT {
+            let perms = if path == b"/zookeeper/config" { 1 } else { 31 };
+            let open = vec![(perms, Some(b"world".to_vec()), Some(b"anyone".to_vec()))];
+            let requests =
+                [(op::GET_DATA, path_body(op::GET_DATA, path)), (op::GET_ACL, path_body(op::GET_ACL, path))];
+            let replies = self.call_all(&requests)?;
+            let data = Take::new(&replies[0].1).buffer();
+            let acl = take_acls(&mut Take::new(&replies[1].1));
+            let mut repairs = Vec::new();
+            if data != Some(Some(&[])) {
+                let mut body = Vec::new();
+                body.buffer(Some(path));
+                body.buffer(Some(&[]));
+                body.int(-1);
+                repairs.push((op::SET_DATA, body));
+            }
+            if acl != Some(Some(open.clone())) {
+                let mut body = Vec::new();
+                body.buffer(Some(path));
+                put_acls(&mut body, Some(&open));
+                body.int(-1);
+                repairs.push((op::SET_ACL, body));
+            }
+            if let Some((header, _)) = self.call_all(&repairs)?.iter().find(|(header, _)| header.err != 0) {
+                return Err(format!("restore {}: error {}", String::from_utf8_lossy(path), header.err));
+            }
+        }
+        Ok(())
     }
 
     /// The paths at and below `root`.
