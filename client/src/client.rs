@@ -7,7 +7,7 @@ use crate::{Builder, Error, Options, SessionInfo, SessionState};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{broadcast, watch};
 use zkrs_core::Zxid;
 use zkrs_core::client::ClientSession;
 
@@ -54,12 +54,10 @@ impl Client {
             ClientSession::new(options.config(hosts.len(), chroot.clone()), seed);
         for (scheme, credentials) in &options.auth {
             // Refused credentials end the session, which is how everybody learns of them.
-            let (token, _) = oneshot::channel();
             session
-                .add_auth(token, scheme, credentials)
+                .add_auth(Token::unheard(), scheme, credentials)
                 .map_err(|reason| Error::from_submit(reason, None))?;
         }
-        // These credentials are answered without having taken a permit.
         let shared = Arc::new(Shared::new(session, hosts, options.requests_max));
         runtime.spawn(driver::run(shared.clone()));
         Ok(Self { handle: Arc::new(Handle { shared, options, chroot }) })
@@ -92,7 +90,8 @@ impl Client {
 
     /// Every change of state from now on, none left out.
     pub fn state_events(&self) -> StateEvents {
-        StateEvents { events: self.shared().state_events.subscribe() }
+        let events = self.shared().state_events.subscribe();
+        StateEvents { events, ended: self.state().is_final() }
     }
 
     /// Waits until a server serves the session.
@@ -170,29 +169,33 @@ impl Client {
 #[derive(Debug)]
 pub struct StateEvents {
     events: broadcast::Receiver<SessionState>,
+    ended: bool,
 }
 
 impl StateEvents {
     /// The next change; `None` after the last one, when the session is over. Whoever lags behind by more than
     /// 64 changes misses the oldest.
     pub async fn next(&mut self) -> Option<SessionState> {
-        loop {
+        while !self.ended {
             match self.events.recv().await {
-                Ok(state) => return Some(state),
+                Ok(state) => {
+                    self.ended = state.is_final();
+                    return Some(state);
+                }
                 Err(broadcast::error::RecvError::Lagged(_)) => {}
-                Err(broadcast::error::RecvError::Closed) => return None,
+                Err(broadcast::error::RecvError::Closed) => self.ended = true,
             }
         }
+        None
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let (token, _) = oneshot::channel();
         {
             let core = &mut *self.shared.core();
             // Fails if the session is over already.
-            let _ = core.session.close(token, &mut core.effects);
+            let _ = core.session.close(Token::unheard(), &mut core.effects);
         }
         self.shared.wake_driver.notify_one();
     }

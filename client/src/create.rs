@@ -66,5 +66,9 @@ impl From<CreateMode> for CreateOptions {
 
 /// A sequential name is complete only with its number: `/queue/` is a fine prefix.
 fn check_create_path(path: &str, mode: CreateMode) -> Result<(), Error> {
-    if mode.is_sequential() { Error::check_path(path, &format!("{path}1")) } else { Error::check_path(path, path) }
+    if mode.is_sequential() {
+        Error::check_path(path, &format!("{path}1"))
+    } else {
+        Error::check_path(path, path)
+    }
 }

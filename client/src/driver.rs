@@ -217,13 +217,13 @@ impl Drop for Driver<'_> {
     }
 }
 
-/// Hands a result, an event or a state to whom it concerns; how many requests it answers.
+/// Hands a result, an event or a state to whom it concerns; how many permits that frees.
 fn deliver(shared: &Shared, effect: Effect<Token>) -> usize {
     match effect {
         Effect::Complete { token, zxid, result } => {
             // Whoever asked may have stopped waiting.
-            let _ = token.send(Answer { zxid, result });
-            return 1;
+            let _ = token.sender.send(Answer { zxid, result });
+            return usize::from(token.has_permit);
         }
         Effect::Event { watcher, event, last } => {
             let mut sinks = shared.sinks();

@@ -155,7 +155,9 @@ impl fmt::Display for Error {
         match self {
             Self::Server { code, .. } => write!(f, "{code}")?,
             Self::ConnectionLoss { .. } => write!(f, "the connection was lost before the answer")?,
-            Self::SessionEnded { state, .. } => write!(f, "the session is over ({state:?}); open a new client")?,
+            Self::SessionEnded { state, .. } => {
+                write!(f, "the session is over ({state:?}); open a new client")?
+            }
             Self::RequestTimeout { limit, .. } => write!(f, "no answer within {limit:?}")?,
             Self::ConnectTimeout { limit } => write!(f, "no server accepted the session within {limit:?}")?,
             Self::Refused { reason, .. } => write!(f, "{reason}")?,

@@ -339,9 +339,8 @@ impl Client {
     /// # Errors
     /// `AuthFailed` if they are refused: the session is over then.
     pub async fn auth(&self, scheme: &str, credentials: &[u8]) -> Result<(), Error> {
-        let call = self.shared().call_with(None, |core, token| {
-            core.session.add_auth(token, scheme, credentials)
-        });
+        let call =
+            self.shared().call_with(None, |core, token| core.session.add_auth(token, scheme, credentials));
         let answer = self.within(None, false, call).await?;
         answer.result.map(drop).map_err(|error| Error::from_request(error, None))
     }

@@ -4,9 +4,7 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, ToSocketAddrs};
 use zkrs_core::jute::Reader;
-use zkrs_core::proto::{
-    ConnectRequest, ConnectResponse, OpCode, ReplyHeader, Request, RequestHeader, frame,
-};
+use zkrs_core::proto::{ConnectRequest, ConnectResponse, OpCode, ReplyHeader, Request, RequestHeader, frame};
 
 /// A connection that neither pings, nor reconnects, nor checks what it is made to send.
 #[derive(Debug)]
@@ -90,10 +88,10 @@ impl RawConnection {
             return Ok(None);
         }
         let length = i32::from_be_bytes(head);
-        let length = usize::try_from(length)
-            .ok()
-            .filter(|length| *length <= self.frame_bytes_max)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes")))?;
+        let length =
+            usize::try_from(length).ok().filter(|length| *length <= self.frame_bytes_max).ok_or_else(
+                || io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes")),
+            )?;
         let mut payload = Vec::new();
         // Memory grows with what arrives, not with what is claimed.
         while payload.len() < length {
@@ -113,8 +111,8 @@ impl RawConnection {
     pub async fn recv_reply(&mut self) -> io::Result<Reply> {
         let payload = self.recv_frame().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
         let mut reader = Reader::new(&payload);
-        let header =
-            ReplyHeader::decode(&mut reader).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let header = ReplyHeader::decode(&mut reader)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         Ok(Reply { header, body: reader.remaining().to_vec() })
     }
 

@@ -11,7 +11,19 @@ use zkrs_core::client::{ClientSession, Effect, RequestError, Response, SubmitErr
 use zkrs_core::proto::Request;
 
 /// Where a request's result goes.
-pub(crate) type Token = oneshot::Sender<Answer>;
+#[derive(Debug)]
+pub(crate) struct Token {
+    pub sender: oneshot::Sender<Answer>,
+    /// Whether the request counts among those that [`crate::Options::requests_max`] allows.
+    pub has_permit: bool,
+}
+
+impl Token {
+    /// For a request whose result nobody waits for.
+    pub fn unheard() -> Self {
+        Self { sender: oneshot::channel().0, has_permit: false }
+    }
+}
 
 /// A request's result, with the zxid of the reply's header.
 #[derive(Debug)]
@@ -104,7 +116,7 @@ impl Shared {
             let mut room = std::pin::pin!(self.room.notified());
             room.as_mut().enable();
             let (token, answer) = oneshot::channel();
-            let submitted = submit(&mut self.core(), token);
+            let submitted = submit(&mut self.core(), Token { sender: token, has_permit: true });
             match submitted {
                 Ok(()) => break answer,
                 Err(SubmitError::QueueFull { .. } | SubmitError::TooManyRequests { .. }) => room.await,

@@ -156,7 +156,8 @@ impl Registration {
     }
 
     fn new(shared: &Arc<Shared>, sink: Sink) -> Result<Self, Error> {
-        let id = shared.core().session.reserve_watcher().map_err(|reason| Error::from_submit(reason, None))?;
+        let id =
+            shared.core().session.reserve_watcher().map_err(|reason| Error::from_submit(reason, None))?;
         shared.sinks().insert(id, sink);
         Ok(Self { shared: shared.clone(), id })
     }

@@ -40,8 +40,13 @@ impl Probe {
         Self { due_ms: now_ms + PROBE_MIN_MS, interval_ms: PROBE_MIN_MS }
     }
 
-    /// The one after this.
-    pub fn next(self, now_ms: u64) -> Self {
+    /// Somebody was asked: the next one is due in any case after the longest pause.
+    pub fn asked(self, now_ms: u64) -> Self {
+        Self { due_ms: now_ms + PROBE_MAX_MS, ..self }
+    }
+
+    /// The answer was no.
+    pub fn refused(self, now_ms: u64) -> Self {
         let interval_ms = (self.interval_ms * 2).min(PROBE_MAX_MS);
         Self { due_ms: now_ms + interval_ms, interval_ms }
     }

@@ -19,6 +19,7 @@ mod error;
 mod event;
 mod hosts;
 mod inbox;
+mod lifecycle;
 mod link;
 mod queue;
 mod reply;

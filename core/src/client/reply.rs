@@ -116,15 +116,10 @@ impl<T> ClientSession<T> {
                     (OpCode::Exists, ErrorCode::NoNode) => Some(WatchList::Exist),
                     _ => None,
                 };
-                match list {
-                    None => {
-                        self.watches.forget(*id);
-                    }
-                    Some(list) => {
-                        if !self.watches.list(*id, list, path) {
-                            self.unwatch_quietly(list, path, *id);
-                        }
-                    }
+                if let Some(list) = list
+                    && !self.watches.list(*id, list, path)
+                {
+                    self.unwatch_quietly(list, path, *id);
                 }
             }
             Some(Then::Unwatch { path, kind, local, only }) if *local || header.err.is_ok() => {
