@@ -142,12 +142,14 @@ mod tests {
 
     fn table() -> (Conns, impl Fn(ConnId) -> Conn) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let make = move |id| Conn {
+            // Asking keeps the listener alive.
+            stream: TcpStream::from_std(
+                std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap(),
+            ),
             id,
             address: SocketAddr::from(([10, 0, 0, 1], 1)),
             io_thread: 0,
-            stream: TcpStream::from_std(std::net::TcpStream::connect(address).unwrap()),
             out: Out::default(),
             stats: ConnStats::new(0),
         };

@@ -135,8 +135,8 @@ impl Shared {
     }
 
     /// Carries out what the steps asked for, as far as it is memory only. `core` is the lock that they were made
-    /// under.
-    pub(crate) fn carry_out(&self, core: &mut Core, now: Now, work: &mut Work) {
+    /// under. Returns how many transactions were queued for the disk.
+    pub(crate) fn carry_out(&self, core: &mut Core, now: Now, work: &mut Work) -> u32 {
         let Effects { list, bytes } = &work.effects;
         let mut queue = None;
         let mut appended = 0;
@@ -195,6 +195,7 @@ impl Shared {
             work.wake_timer = true;
         }
         work.effects.clear();
+        appended
     }
 
     /// Does what must wait until the lock is free: wakes the threads that got work, sends.

@@ -70,12 +70,12 @@ impl Replies {
             seen.payload_bytes_min = seen.payload_bytes_min.min(payload.len());
             seen.payload_bytes_max = seen.payload_bytes_max.max(payload.len());
             seen.payload_bytes_last = payload.len();
-            let Some(header) = payload.first_chunk::<12>() else { continue };
-            let [x0, x1, x2, x3, zxid @ ..] = *header;
-            if i32::from_be_bytes([x0, x1, x2, x3]) == -1 {
-                seen.notifications += 1;
-            } else {
-                seen.last_zxid = Some(i64::from_be_bytes(zxid));
+            let Some([x0, x1, x2, x3, zxid @ ..]) = payload.first_chunk::<12>() else { continue };
+            match i32::from_be_bytes([*x0, *x1, *x2, *x3]) {
+                -1 => seen.notifications += 1,
+                // The connect response has no header; it starts with its version, 0, which no client uses as xid.
+                0 => {}
+                _ => seen.last_zxid = Some(i64::from_be_bytes(*zxid)),
             }
         }
         seen

@@ -587,9 +587,16 @@ impl IoThread {
         self.shared.stats.received.fetch_add(count, Ordering::Relaxed);
         conn.stats.requests(count, last, !is_first || count > 1);
         work.requester = Some(Requester { conn: conn.id, received_ms });
-        shared.carry_out(&mut core, now, work);
+        let appended = shared.carry_out(&mut core, now, work);
         reader.held = core.peer.backlog_bytes(conn.id) > HELD_BYTES_MAX;
         drop(core);
+        // What became no transaction was answered at once, or waits behind one and is counted as if it did not.
+        let answered = count.saturating_sub(u64::from(appended));
+        if answered > 0 {
+            let latency_ms = now.mono_ms - received_ms;
+            shared.stats.read_latency(latency_ms, answered);
+            conn.stats.latency(latency_ms, answered);
+        }
         shared.finish(work);
     }
 

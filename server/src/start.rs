@@ -216,6 +216,11 @@ impl Server {
         &self.shared.config
     }
 
+    /// How many client connections are open.
+    pub fn connections(&self) -> usize {
+        self.shared.read().conns.len()
+    }
+
     /// Stops taking connections and requests, finishes what is in work, makes it durable, closes everything. Blocks
     /// until that is done. Sessions live on in the log and go on after the next start.
     pub fn shutdown(mut self) {
