@@ -14,6 +14,7 @@
 //! | [`recovery`] | start-up: checks, newest good snapshot, contiguous log, cut of a torn tail |
 //! | [`purge`] | removal of what no kept snapshot needs |
 //! | [`lock`] | one server per directory |
+//! | [`loader`] | recovery's end of the core: a peer out of what was read |
 //!
 //! Format facts are Apache ZooKeeper 3.9.5's.
 
@@ -21,6 +22,7 @@ pub mod dirs;
 pub mod epochs;
 pub mod error;
 pub mod fs;
+pub mod loader;
 pub mod lock;
 pub mod names;
 pub mod purge;
@@ -31,6 +33,7 @@ pub mod txnlog;
 pub use dirs::Dirs;
 pub use error::{Damage, DamageKind, Result, StorageError};
 pub use fs::{Fs, FsFile, RealFs};
+pub use loader::PeerSink;
 pub use lock::DirLock;
 pub use recovery::{Recovered, RecoveryOptions, RecoverySink, recover};
 pub use snapshot::{Compression, SnapshotReader, SnapshotWriter};

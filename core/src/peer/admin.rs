@@ -38,6 +38,11 @@ impl Peer {
         self.conns.get(&conn).map_or(0, |conn| conn.session)
     }
 
+    /// Committed sessions with their timeouts in milliseconds, by id.
+    pub fn sessions(&self) -> Vec<(i64, i32)> {
+        self.sessions.all()
+    }
+
     /// Sessions by the time at which they end unless heard of, monotonic milliseconds.
     pub fn sessions_by_expiry(&self) -> BTreeMap<u64, Vec<i64>> {
         self.sessions.by_expiry()
