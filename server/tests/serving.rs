@@ -223,7 +223,7 @@ fn connections_are_limited_per_address_and_in_all() {
 #[test]
 fn a_connection_without_session_is_closed_in_time() {
     let dir = tempfile::tempdir().unwrap();
-    let server = server(dir.path(), "nio.sessionlessCnxnTimeout=50\n");
+    let server = server(dir.path(), "nio.sessionlessCnxnTimeout=1500\n");
     let mut silent = raw(server.client_addr());
     let mut slow = raw(server.client_addr());
     slow.write_all(&connect_frame(0, vec![0; 16])[..20]).unwrap();
