@@ -24,7 +24,8 @@ fn check_image(image: &Disk, acked: i64, written: i64, context: &str) {
     let mut log = open_log(image, last);
     append_all(&mut log, last + 1..=last + 2);
     drop(log);
-    let (recovered, sink) = try_recover(&image.kill()).unwrap_or_else(|e| panic!("{context}: second start: {e}"));
+    let (recovered, sink) =
+        try_recover(&image.kill()).unwrap_or_else(|e| panic!("{context}: second start: {e}"));
     assert_eq!(recovered.last_zxid, last + 2, "{context}: second start");
     assert_eq!(recovered.torn_bytes, 0, "{context}: second start");
     sink.check(last + 2);

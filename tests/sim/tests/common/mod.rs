@@ -100,7 +100,11 @@ impl Collector {
             assert_eq!(self.snapshot, snapshot_body(start), "the snapshot at 0x{start:x}");
         }
         let want = (start + 1..=last_zxid).map(txn);
-        assert!(self.txns.iter().cloned().eq(want), "other transactions than 0x{:x}..=0x{last_zxid:x}", start + 1);
+        assert!(
+            self.txns.iter().cloned().eq(want),
+            "other transactions than 0x{:x}..=0x{last_zxid:x}",
+            start + 1
+        );
     }
 }
 
