@@ -71,6 +71,12 @@ fn run(args: &Args) -> io::Result<u64> {
         eprintln!("preloaded {count} znodes in {:.2} s", outcome.window_seconds);
     }
     let report = match args.op {
+        Op::None if args.preload.is_none() => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "--op none does nothing without --preload",
+            ));
+        }
         Op::None => return Ok(0),
         Op::Sessions => sessions(args, server)?,
         Op::Watch => watch(args, server)?,

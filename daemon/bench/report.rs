@@ -38,6 +38,7 @@ impl Report {
         let _ = write!(out, "{} on {}, {} connections", self.op, self.server, self.connections);
         let _ = match self.rate {
             Some(rate) => writeln!(out, ", {} bytes, {rate:.0}/s asked", self.size),
+            None if matches!(self.op, "idle" | "sessions") => writeln!(out),
             None => writeln!(out, " x {} in flight, {} bytes", self.depth, self.size),
         };
         if outcome.finished > 0 {

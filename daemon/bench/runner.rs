@@ -38,19 +38,22 @@ pub fn run(args: &Args, server: SocketAddr) -> io::Result<Report> {
     let warmup = if args.op == Op::Delete { 0.0 } else { args.warmup };
     let warmup = Duration::from_secs_f64(warmup);
 
-    let mut workers = Vec::with_capacity(threads);
+    let part_of = |index| match stop {
+        Stop::Requests(count) => Stop::Requests(part(count, threads, index)),
+        by_time => by_time,
+    };
+    // All znodes first: sessions that wait for others' preparations would time out.
     for index in 0..threads {
-        let share = part(u64::from(args.connections), threads, index) as usize;
-        let stop = match stop {
-            Stop::Requests(count) => Stop::Requests(part(count, threads, index)),
-            by_time => by_time,
-        };
-        if let (Op::Delete, Stop::Requests(count)) = (args.op, stop) {
+        if let (Op::Delete, Stop::Requests(count)) = (args.op, part_of(index)) {
             let create = Action::Create(vec![b'x'; args.size as usize]);
             scene.run_to_end("creating", Step::single(&create, &scene.own(index), Pick::Next, 0), count)?;
         }
+    }
+    let mut workers = Vec::with_capacity(threads);
+    for index in 0..threads {
+        let share = part(u64::from(args.connections), threads, index) as usize;
         let driver = Driver::open(server, share, args.session_timeout())?;
-        workers.push(Worker { driver, stop, workload: scene.workload(args, index), index });
+        workers.push(Worker { driver, stop: part_of(index), workload: scene.workload(args, index), index });
     }
 
     let finished = AtomicU64::new(0);
@@ -86,19 +89,19 @@ pub fn run(args: &Args, server: SocketAddr) -> io::Result<Report> {
     })?;
 
     let mut outcome = Outcome::new();
+    let mut issued = Vec::with_capacity(threads);
     for (worker, part) in watched.result? {
-        if part.troubles.total() == 0 {
-            worker.driver.close();
-        }
+        worker.driver.close();
+        issued.push((worker.index, part.issued));
         outcome.merge(&part);
-        if !args.keep && part.troubles.total() == 0 {
-            scene.clear_worker(args, worker.index, part.issued)?;
-        }
     }
     if let Some(path) = &args.samples {
         samples::write(path, started_unix.duration_since(UNIX_EPOCH).unwrap_or_default(), &outcome.samples)?;
     }
     if !args.keep && outcome.troubles.total() == 0 {
+        for (index, issued) in issued {
+            scene.clear_worker(args, index, issued)?;
+        }
         scene.clear(args)?;
     }
     Ok(Report {

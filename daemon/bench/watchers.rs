@@ -15,6 +15,8 @@ use super::wire::{self, Action, PathShape, STAT_BYTES, Template, opcode};
 
 /// A round in which nothing happens for so long is given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often silent watchers are looked at for a ping that is due.
+const HOUSEKEEPING: Duration = Duration::from_millis(500);
 /// Events, and a reply with the znode's data.
 const BUFFER_BYTES: usize = 2 << 20;
 
@@ -31,6 +33,7 @@ pub struct FanOut {
     buffer: Vec<u8>,
     server: SocketAddr,
     timeout: Duration,
+    housekeeping: Instant,
 }
 
 impl FanOut {
@@ -63,6 +66,7 @@ impl FanOut {
             buffer: vec![0; BUFFER_BYTES],
             server,
             timeout,
+            housekeeping: Instant::now() + HOUSEKEEPING,
         })
     }
 
@@ -155,6 +159,13 @@ impl FanOut {
             match self.poll.poll(&mut events, Some(Duration::from_millis(500))) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
+            }
+            if Instant::now() >= self.housekeeping {
+                self.housekeeping = Instant::now() + HOUSEKEEPING;
+                for connection in &mut self.connections {
+                    connection.keep_alive(start.elapsed().as_nanos() as u64);
+                    flush(connection, start, outcome);
+                }
             }
             if events.is_empty() && last_event.elapsed() > STALL_TIMEOUT {
                 outcome.troubles.add(Trouble::Unanswered(round.awaited_events + round.awaited_replies));
