@@ -105,9 +105,7 @@ impl Error {
         match self {
             Self::ConnectionLoss { .. } | Self::RequestTimeout { .. } | Self::ConnectTimeout { .. } => true,
             Self::Server { code, .. } => *code == ErrorCode::ThrottledOp,
-            Self::Refused { reason, .. } => {
-                matches!(reason, SubmitError::TooManyRequests { .. } | SubmitError::QueueFull { .. })
-            }
+            Self::Refused { reason, .. } => reason.is_transient(),
             _ => false,
         }
     }

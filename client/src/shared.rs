@@ -112,17 +112,11 @@ impl Shared {
             Ok(permit) => permit,
             Err(_) => self.permits.acquire().await.expect("the semaphore is never closed"),
         };
-        let answer = loop {
-            let mut room = std::pin::pin!(self.room.notified());
-            room.as_mut().enable();
-            let (token, answer) = oneshot::channel();
-            let submitted = submit(&mut self.core(), Token { sender: token, has_permit: true });
-            match submitted {
-                Ok(()) => break answer,
-                Err(SubmitError::QueueFull { .. } | SubmitError::TooManyRequests { .. }) => room.await,
-                Err(reason) => return Err(Error::from_submit(reason, path)),
-            }
+        let answer = match self.try_submit(&submit) {
+            Err(error) if error.is_transient() => self.submit_when_there_is_room(&submit).await,
+            submitted => submitted,
         };
+        let answer = answer.map_err(|reason| Error::from_submit(reason, path))?;
         // The driver returns it with the result, which may come long after this future is gone.
         permit.forget();
         self.wake_driver.notify_one();
@@ -132,6 +126,29 @@ impl Shared {
             path: path.map(str::to_owned),
             maybe_applied: true,
         })
+    }
+
+    fn try_submit(
+        &self,
+        submit: &impl Fn(&mut Core, Token) -> Result<(), SubmitError>,
+    ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
+        let (sender, answer) = oneshot::channel();
+        submit(&mut self.core(), Token { sender, has_permit: true }).map(|()| answer)
+    }
+
+    async fn submit_when_there_is_room(
+        &self,
+        submit: &impl Fn(&mut Core, Token) -> Result<(), SubmitError>,
+    ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
+        loop {
+            let mut room = std::pin::pin!(self.room.notified());
+            // Listens before it looks, so that no room is missed.
+            room.as_mut().enable();
+            match self.try_submit(submit) {
+                Err(error) if error.is_transient() => room.await,
+                submitted => return submitted,
+            }
+        }
     }
 
     /// Some requests were answered.

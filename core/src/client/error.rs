@@ -98,6 +98,11 @@ pub enum SubmitError {
 }
 
 impl SubmitError {
+    /// Whether the same request will be taken once others are sent or answered.
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::TooManyRequests { .. } | Self::QueueFull { .. })
+    }
+
     /// The code under which Apache's clients report the same thing.
     pub fn code(self) -> ErrorCode {
         match self {
