@@ -6,10 +6,13 @@
 //!
 //! Where things live: [`generate`] makes steps from a seed ([`step`], [`request`], [`material`]); [`pair`] runs them at two
 //! servers ([`side`], [`conn`], [`server`]); [`reply`] turns answers into comparable text; [`shrink`] makes a
-//! diverging sequence short; [`explained`] lists the differences that are meant.
+//! diverging sequence short; [`explained`] lists the differences that are meant. [`files`] hands data directories
+//! from one server to the other.
 
+pub mod client;
 pub mod conn;
 pub mod explained;
+pub mod files;
 pub mod generate;
 pub mod material;
 pub mod op;

@@ -1,7 +1,6 @@
 //! Two servers in lockstep: every step goes to both, and what they say is compared at once.
 
 use crate::explained::{Explained, explain};
-use crate::reply::Fact;
 use crate::server::{Kind, ScratchDir, Server};
 use crate::side::{Answer, Side};
 use crate::step::{Step, World};
@@ -179,7 +178,7 @@ impl Pair {
             b.finish(step, b_sent, &mut b_answer);
             let mut record =
                 Record { step: step.describe(world), a: a_answer.lines, b: b_answer.lines, explained: None };
-            learn(world, a_answer.facts);
+            world.learn(a_answer.facts);
             outcome.results.append(&mut a_answer.results);
             if record.a != record.b {
                 record.explained = explain(step, &record.a, &record.b);
@@ -214,24 +213,4 @@ impl Pair {
 fn blame(name: &str, side: &mut Side, why: &str) -> String {
     let alive = if side.server.is_alive() { "it runs" } else { "it has ended" };
     format!("the {name} server: {why} ({alive})\n{}", side.server.log_tail())
-}
-
-fn learn(world: &mut World, facts: Vec<(Option<Vec<u8>>, Fact)>) {
-    for (path, fact) in facts {
-        match (fact, path) {
-            (Fact::Created(created), path) => {
-                let is_sequential = created.len() > 10
-                    && created[created.len() - 10..].iter().all(u8::is_ascii_digit)
-                    && path.is_none_or(|path| path != created);
-                world.seen.insert(created.clone(), (0, 0));
-                if is_sequential {
-                    world.sequential.push(created);
-                }
-            }
-            (Fact::Versions(version, aversion), Some(path)) => {
-                world.seen.insert(path, (version, aversion));
-            }
-            (Fact::Versions(..), None) => {}
-        }
-    }
 }

@@ -1,11 +1,12 @@
 //! One server's half of a run: the clients that talk to it and what it told them, as comparable lines.
 
+use crate::client::{Client, LONG_TIMEOUT_MS};
 use crate::conn::{ANSWER_MS, Conn, Connected, Incoming, connect_payload, session_password};
+use crate::files::OpenSession;
 use crate::op;
 use crate::reply::{Fact, Header, Names};
 use crate::server::Server;
 use crate::step::{Path, SessionRef, Step, World, Zxids};
-use crate::tree::Super;
 use crate::wire::{Put, show, show_or_null};
 use std::collections::HashSet;
 
@@ -23,10 +24,12 @@ pub struct Side {
     pub server: Server,
     /// What its numbers mean in this sequence.
     pub names: Names,
-    controller: Super,
+    controller: Client,
     slots: [Slot; SLOTS],
     /// Sessions granted in this sequence and not closed since.
     sessions: Vec<i64>,
+    /// Those of earlier, settled sequences.
+    left_open: Vec<i64>,
     /// Transactions whose events come in no promised order: those that end a session.
     unordered: HashSet<i64>,
 }
@@ -78,13 +81,14 @@ impl Side {
     /// # Errors
     /// A message when the server refuses it.
     pub fn new(server: Server) -> Result<Self, String> {
-        let controller = Super::open(server.address)?;
+        let controller = Client::open_super(server.address)?;
         Ok(Self {
             server,
             names: Names::default(),
             controller,
             slots: Default::default(),
             sessions: Vec::new(),
+            left_open: Vec::new(),
             unordered: HashSet::new(),
         })
     }
@@ -207,6 +211,24 @@ impl Side {
             ));
         }
         Ok(answer)
+    }
+
+    /// Closes every connection; the sessions live on.
+    pub fn settle(&mut self) {
+        for slot in &mut self.slots {
+            if let Some(conn) = slot.conn.take() {
+                conn.drop_abruptly();
+            }
+        }
+        self.left_open.append(&mut self.sessions);
+    }
+
+    /// The server and the sessions that settled sequences left open; the controlling session is closed.
+    pub fn into_server(mut self) -> (Server, Vec<OpenSession>) {
+        // A server that is gone shows in what its caller does next.
+        let _ = self.controller.call(op::CLOSE_SESSION, &[]);
+        let open = |id| OpenSession { id, timeout_ms: LONG_TIMEOUT_MS };
+        (self.server, self.left_open.into_iter().map(open).collect())
     }
 
     /// Ends all sessions and deletes all znodes of the sequence.

@@ -3,6 +3,7 @@
 //! Paths are relative to the sequence's own znode, versions and zxids may refer to what the servers answered
 //! earlier. A step that makes no sense any more (after the shrinker removed others) does nothing.
 
+use crate::reply::Fact;
 use crate::request::{Mangle, Request};
 use crate::wire::show;
 use std::collections::HashMap;
@@ -136,6 +137,27 @@ impl World {
                 Some(format!("{}/a", self.root).into_bytes())
             }
             Path::Sequential(index) => Some(self.sequential[index % self.sequential.len()].clone()),
+        }
+    }
+
+    /// Takes in what replies taught, with the path of each one's request.
+    pub fn learn(&mut self, facts: Vec<(Option<Vec<u8>>, Fact)>) {
+        for (path, fact) in facts {
+            match (fact, path) {
+                (Fact::Created(created), path) => {
+                    let is_sequential = created.len() > 10
+                        && created[created.len() - 10..].iter().all(u8::is_ascii_digit)
+                        && path.is_none_or(|path| path != created);
+                    self.seen.insert(created.clone(), (0, 0));
+                    if is_sequential {
+                        self.sequential.push(created);
+                    }
+                }
+                (Fact::Versions(version, aversion), Some(path)) => {
+                    self.seen.insert(path, (version, aversion));
+                }
+                (Fact::Versions(..), None) => {}
+            }
         }
     }
 

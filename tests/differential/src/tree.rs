@@ -1,15 +1,10 @@
-//! Reading and clearing whole trees through the client protocol, as super.
+//! Reading and clearing whole trees through the client protocol; meant for clients that are super.
 
-use crate::conn::{ANSWER_MS, Conn, Connected, Incoming, connect_payload};
+use crate::client::Client;
 use crate::op;
 use crate::reply::Header;
 use crate::wire::{AclEntry, Put, Stat, Take, put_acls, take_acls};
-use std::net::SocketAddr;
 
-/// Requests in flight at once.
-const WINDOW_REQUESTS: usize = 300;
-/// A session that outlives every step of a run.
-const SESSION_TIMEOUT_MS: i32 = 120_000;
 /// Znodes that every server has and nobody can delete.
 pub const PERMANENT: [&[u8]; 4] = [b"/", b"/zookeeper", b"/zookeeper/quota", b"/zookeeper/config"];
 
@@ -23,66 +18,7 @@ pub struct Znode {
     pub stat: Stat,
 }
 
-/// A session with super's rights.
-#[derive(Debug)]
-pub struct Super {
-    /// Its connection.
-    pub conn: Conn,
-    /// Its session id.
-    pub session: i64,
-}
-
-impl Super {
-    /// Opens a session and authenticates it.
-    ///
-    /// # Errors
-    /// A message when the server does not play along.
-    pub fn open(address: SocketAddr) -> Result<Self, String> {
-        let mut conn = Conn::open(address).map_err(|error| format!("connect to {address}: {error}"))?;
-        conn.send(&connect_payload(0, SESSION_TIMEOUT_MS, 0, &[0; 16], Some(false)));
-        let Incoming::Frame(frame) = conn.receive(ANSWER_MS) else {
-            return Err(format!("{address} gave no connect response"));
-        };
-        let session = Connected::take(&frame).map_or(0, |connected| connected.session);
-        let mut auth = Vec::new();
-        auth.int(0);
-        auth.buffer(Some(b"digest"));
-        auth.buffer(Some(b"super:test"));
-        let mut this = Self { conn, session };
-        let (header, _) = this.call(op::AUTH, &auth)?;
-        match (session, header.err) {
-            (0, _) => Err(format!("{address} refused a new session")),
-            (_, 0) => Ok(this),
-            (_, err) => Err(format!("{address} refused super's password: {err}")),
-        }
-    }
-
-    /// One request and its reply.
-    ///
-    /// # Errors
-    /// A message when there is no reply.
-    pub fn call(&mut self, op: i32, body: &[u8]) -> Result<(Header, Vec<u8>), String> {
-        self.conn.request(op, body);
-        self.reply()
-    }
-
-    /// Sends all requests, a window at a time, and returns their replies in order.
-    ///
-    /// # Errors
-    /// A message when replies stop coming.
-    pub fn call_all(&mut self, requests: &[(i32, Vec<u8>)]) -> Result<Vec<(Header, Vec<u8>)>, String> {
-        let mut replies = Vec::with_capacity(requests.len());
-        for window in requests.chunks(WINDOW_REQUESTS) {
-            for (op, body) in window {
-                self.conn.request(*op, body);
-            }
-            for _ in window {
-                replies.push(self.reply()?);
-            }
-        }
-        Ok(replies)
-    }
-
+impl Client {
     /// The znodes at and below `roots`, those that exist, in the order of their paths.
     ///
     /// # Errors
@@ -197,17 +133,6 @@ impl Super {
             level = next;
         }
         Ok(found)
-    }
-
-    fn reply(&mut self) -> Result<(Header, Vec<u8>), String> {
-        match self.conn.receive(ANSWER_MS) {
-            Incoming::Frame(frame) => {
-                let (header, body) = Header::take(&frame).ok_or("a reply without a header")?;
-                Ok((header, body.to_vec()))
-            }
-            Incoming::Closed => Err("the server closed super's connection".to_string()),
-            Incoming::Silence => Err(format!("the server did not answer super within {ANSWER_MS} ms")),
-        }
     }
 }
 
