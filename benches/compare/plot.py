@@ -4,7 +4,7 @@ import math
 from xml.sax.saxutils import escape
 
 ROW_HEIGHT = 26
-LABEL_WIDTH = 330
+LABEL_WIDTH = 350
 BAR_WIDTH = 420
 VALUE_WIDTH = 110
 TOP = 64
@@ -33,8 +33,8 @@ def ratios_svg(lines):
     bars = [bar for bar in map(bar_of, lines) if bar]
     if not bars:
         return None
-    largest = max([bar["factor"] for bar in bars] + [bar["target"] or 1 for bar in bars])
-    smallest = min([bar["factor"] for bar in bars] + [1.0])
+    largest = max([bar["factor"] for bar in bars] + [bar["target"] for bar in bars])
+    smallest = min([bar["factor"] for bar in bars] + [bar["target"] for bar in bars] + [1.0])
     low, high = math.floor(math.log2(smallest)), max(1, math.ceil(math.log2(largest)))
     height = TOP + ROW_HEIGHT * len(bars) + BOTTOM
     width = LABEL_WIDTH + BAR_WIDTH + VALUE_WIDTH
@@ -63,26 +63,18 @@ def ratios_svg(lines):
 
 
 def bar_of(line):
-    """How many times better zkrs is, and must be; None for a line that has no two values to compare."""
+    """How many times better zkrs is, and must be; None for a line whose target is not about Apache, or without values."""
     ratio = line["ratio"]
-    if not ratio or ratio <= 0 or not line["target"]:
+    if not ratio or ratio <= 0 or line["bound"] is None:
         return None
     lower = line["unit"] in LOWER_IS_BETTER
     factor = 1 / ratio if lower else ratio
     return {
         "title": line["title"],
         "factor": factor,
-        "target": target_factor(line, lower),
+        "target": 1 / line["bound"] if lower else line["bound"],
         "missed": line["met"] is False,
     }
-
-
-def target_factor(line, lower):
-    """The target as a factor over Apache, where it can be said so."""
-    bound = line.get("bound")
-    if bound is None or not line["apache"]:
-        return None
-    return 1 / bound if lower else bound
 
 
 def draw_bar(bar, top, x):
@@ -93,10 +85,9 @@ def draw_bar(bar, top, x):
         f'<text x="{LABEL_WIDTH - 10}" y="{middle + 4:.1f}" text-anchor="end">{escape(bar["title"])}</text>',
         f'<rect class="{kind}" x="{start:.1f}" y="{top + 5}" width="{max(end - start, 1):.1f}" height="{ROW_HEIGHT - 10}" rx="2"/>',
     ]
-    if bar["target"]:
-        at = x(bar["target"])
-        parts.append(f'<line class="target" x1="{at:.1f}" y1="{top + 2}" x2="{at:.1f}" y2="{top + ROW_HEIGHT - 2}"/>')
-    value_at = max(end, x(bar["target"]) if bar["target"] else end) + 6
+    at = x(bar["target"])
+    parts.append(f'<line class="target" x1="{at:.1f}" y1="{top + 2}" x2="{at:.1f}" y2="{top + ROW_HEIGHT - 2}"/>')
+    value_at = max(end, at) + 6
     parts.append(f'<text x="{value_at:.1f}" y="{middle + 4:.1f}">{factor_text(bar["factor"])}</text>')
     return parts
 

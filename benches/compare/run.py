@@ -48,6 +48,9 @@ def main(arguments):
     servers = available_servers(options, results)
     idle_sessions = min(raise_file_limit(), IDLE_SESSIONS) if not options.quick else 2_000
     load_generator = generator()
+    busy = os.getloadavg()[0]
+    if busy > 0.5:
+        results.note(f"the machine was not quiet before the run (load average {busy:.1f}): numbers may be off")
     begun = time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="run-", dir=options.dir or OUT))
     bench = rows.Bench(
@@ -76,6 +79,7 @@ def main(arguments):
             "znodes": bench.znodes,
             "idle_sessions": bench.idle_sessions,
             "quick": options.quick,
+            "load_average_before": busy,
             "fdatasync_p50_us": report.fdatasync_p50_us(directory),
         }
     finally:
