@@ -18,6 +18,7 @@ pub struct Events {
     // Bounded by the client library: each watch queues at most its own limit of events, and a one-shot one.
     queue: UnboundedSender<WatchedEvent>,
     are_printed: Arc<AtomicBool>,
+    session_is_printed: Arc<AtomicBool>,
 }
 
 impl Events {
@@ -26,7 +27,7 @@ impl Events {
         let (queue, events) = unbounded_channel();
         let are_printed = Arc::new(AtomicBool::new(true));
         tokio::spawn(print_all(events, out, Arc::clone(&are_printed)));
-        Self { queue, are_printed }
+        Self { queue, are_printed, session_is_printed: Arc::new(AtomicBool::new(true)) }
     }
 
     /// Whether events are printed or dropped (`printwatches`).
@@ -36,6 +37,19 @@ impl Events {
 
     pub fn set_printed(&self, printed: bool) {
         self.are_printed.store(printed, Ordering::Relaxed);
+    }
+
+    /// Whether changes of the session's state are among the events.
+    pub fn set_session_printed(&self, printed: bool) {
+        self.session_is_printed.store(printed, Ordering::Relaxed);
+    }
+
+    /// Lets what arrived so far be printed: a turn for the task of the watch, one for the task that prints, and one
+    /// for the client's own.
+    pub async fn settle(&self) {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Waits for one event and prints it.
@@ -62,9 +76,10 @@ impl Events {
     pub fn session(&self, client: &Client) -> tokio::task::JoinHandle<()> {
         let mut states = client.state_events();
         let queue = self.queue.clone();
+        let is_printed = Arc::clone(&self.session_is_printed);
         tokio::spawn(async move {
             while let Some(state) = states.next().await {
-                if state != SessionState::Connecting {
+                if state != SessionState::Connecting && is_printed.load(Ordering::Relaxed) {
                     let _ = queue.send(session_event(state));
                 }
                 if is_over(state) {

@@ -92,8 +92,6 @@ impl fmt::Display for FlagError {
 }
 
 impl Grammar {
-    pub const NONE: Grammar = Grammar { flags: &[], together: Together::Freely };
-
     pub const fn of(flags: &'static [Flag]) -> Self {
         Self { flags, together: Together::Freely }
     }

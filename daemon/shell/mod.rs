@@ -33,6 +33,9 @@ use prompt::{Prompt, Typed};
 
 /// How long the end of the shell waits for the session to be closed by the server.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a command waits for a server before it fails with ConnectionLoss, as it does in zkCli after a failed
+/// attempt.
+const NO_SERVER_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a completion may take.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -80,8 +83,8 @@ async fn run(options: Options) -> u8 {
     } else {
         shell.execute(options.command).await;
         if !shell.made_ephemeral.load(Ordering::Relaxed) {
-            // Nobody waits for this event, and zkCli does not print it either.
-            shell.events.set_printed(false);
+            // Nobody waits for that event, and zkCli does not print it either.
+            shell.events.set_session_printed(false);
             shell.close().await;
         }
     }
@@ -112,7 +115,8 @@ impl Shell {
             out.line(&format!("Connecting to {}", options.server));
         }
         let events = Events::start(out.clone());
-        events.set_printed(!options.quiet);
+        // In JSON a one-shot call has one object for an answer.
+        events.set_session_printed(!options.quiet && (!options.json || options.command.is_empty()));
         let mut client_options = ClientOptions::default();
         client_options.session_timeout = Duration::from_millis(options.timeout_ms);
         client_options.read_only = options.read_only;
@@ -188,6 +192,7 @@ impl Shell {
             self.out.note(error.text());
             self.out.failure(error.json());
         }
+        self.events.settle().await;
     }
 
     /// The words of an earlier line in the place of `redo N`.
@@ -244,7 +249,11 @@ impl Shell {
             events: &self.events,
             made_ephemeral: &self.made_ephemeral,
         };
-        let outcome = commands::run(&cx, words).await;
+        let path = words.iter().find(|word| word.starts_with('/')).cloned();
+        let outcome = tokio::select! {
+            outcome = commands::run(&cx, words) => outcome,
+            () = no_server(&self.client) => Err(CliError::of_code(ErrorCode::ConnectionLoss, path.as_deref())),
+        };
         if closes {
             self.session_events_end().await;
         }
@@ -293,8 +302,7 @@ impl Shell {
         if !self.session_events.is_finished() {
             let _ = tokio::time::timeout(CLOSE_TIMEOUT, &mut self.session_events).await;
         }
-        // The task that prints has its turn before this one has it again.
-        tokio::task::yield_now().await;
+        self.events.settle().await;
     }
 
     fn prompt(&self) -> String {
@@ -306,5 +314,18 @@ impl Shell {
             _ => "CONNECTING",
         };
         format!("[zk: {}({state}) {}] ", self.host, self.history.len())
+    }
+}
+
+/// Ends once there has been no server for a while.
+async fn no_server(client: &Client) {
+    let mut states = client.states();
+    // The sender of states lives in the client, so it cannot be gone.
+    let waits = |state: &SessionState| !state.is_connected() && !is_over(*state);
+    loop {
+        let _ = states.wait_for(waits).await;
+        if tokio::time::timeout(NO_SERVER_TIMEOUT, states.wait_for(|state| !waits(state))).await.is_err() {
+            return;
+        }
     }
 }

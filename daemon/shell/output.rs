@@ -32,10 +32,6 @@ impl Output {
         Self { form, above_prompt: Arc::default() }
     }
 
-    pub fn is_json(&self) -> bool {
-        self.form == Form::Json
-    }
-
     /// A line of a result, in text form.
     pub fn line(&self, text: &str) {
         if self.form == Form::Text {

@@ -129,7 +129,7 @@ pub const OWN: &[(&str, &str)] =
     &[("connect", "host:port"), ("history", ""), ("printwatches", "on|off"), ("quit", ""), ("redo", "cmdno")];
 
 /// Names of older zkClis, and what they became.
-const FORMER: &[(&str, &str)] = &[("ls2", "ls [-s] path"), ("rmr", "deleteall path")];
+const FORMER: &[(&str, &str)] = &[("ls2", "ls -s"), ("rmr", "deleteall")];
 
 /// The text that `help` and unknown commands print.
 pub fn usage() -> String {
@@ -167,9 +167,11 @@ pub async fn run(cx: &Context<'_>, mut tokens: Vec<String>) -> Outcome {
         return Err(CliError::not_found(first));
     };
     let name = command.name;
-    if name == "whoami" {
-        // Takes and ignores anything.
-        return access::who_am_i(cx).await;
+    // These two take and ignore anything.
+    match name {
+        "whoami" => return access::who_am_i(cx).await,
+        "close" => return close(cx).await,
+        _ => {}
     }
     let mut words = command.read(&tokens)?;
     if name == "ls" && words.has("?") {
@@ -190,7 +192,6 @@ pub async fn run(cx: &Context<'_>, mut tokens: Vec<String>) -> Outcome {
     match name {
         "addWatch" => watch::add(cx, &words, || CliError::new(command.usage())).await,
         "addauth" => access::add_auth(cx, &words).await,
-        "close" => close(cx).await,
         "config" => ensemble::config(cx, &words).await,
         "create" => create::create(cx, &words).await,
         "delete" => write::delete(cx, &words).await,
@@ -220,7 +221,7 @@ fn renew(cx: &Context<'_>, tokens: &mut Vec<String>) {
     else {
         return;
     };
-    cx.out.note(&format!("'{former}' has been deprecated. Please use '{now}' instead."));
+    cx.out.note(&format!("The command '{former}' has been deprecated. Please use '{now}' instead."));
     tokens[0] = now.split(' ').next().unwrap_or_default().to_owned();
     if *former == "ls2" {
         tokens.push("-s".to_owned());
