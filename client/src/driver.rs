@@ -126,7 +126,11 @@ impl Driver<'_> {
                     count = reader.read(read) => Happened::Read(count),
                     count = writer.write(rest), if !rest.is_empty() => Happened::Written(count),
                     () = woken => Happened::Woken,
-                    () = timer => Happened::Deadline,
+                    // A process that was stopped for a while has answers waiting: they count before the clock.
+                    () = timer => match reader.try_read(read) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Happened::Deadline,
+                        count => Happened::Read(count),
+                    },
                     (host, read_write) = probed, if probing => Happened::Probed(host, read_write),
                 }
             }

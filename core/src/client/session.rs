@@ -303,7 +303,8 @@ impl<T> ClientSession<T> {
     /// server has answered; refused credentials end the session.
     ///
     /// # Errors
-    /// [`SubmitError::Ended`], [`SubmitError::TooManyAuths`], [`SubmitError::RequestTooLarge`].
+    /// [`SubmitError::Ended`], [`SubmitError::TooManyAuths`], [`SubmitError::TooManyRequests`],
+    /// [`SubmitError::RequestTooLarge`].
     pub fn add_auth(&mut self, token: T, scheme: &str, credentials: &[u8]) -> Result<(), SubmitError> {
         self.check_open()?;
         let bytes = scheme.len() + credentials.len() + 32;
@@ -322,6 +323,10 @@ impl<T> ClientSession<T> {
                 self.auths.len() - 1
             }
         };
+        let max = self.config.requests_max;
+        if self.auths[index].tokens.len() >= max {
+            return Err(SubmitError::TooManyRequests { max });
+        }
         self.auths[index].tokens.push(token);
         if matches!(self.link, Link::Up(_)) {
             self.send_auth(index);
