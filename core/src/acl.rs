@@ -65,15 +65,23 @@ impl Acl {
 
 /// Reads a vector of ACLs; `None` for a null vector.
 ///
+/// # Notable behaviors
+/// A null scheme reads as an empty one, which [`fixup`] refuses. A null id reads as an empty one in the `auth`
+/// scheme, where ids mean nothing (kazoo sends null there).
+///
 /// # Errors
-/// [`DecodeError`]; a null scheme or id inside an entry is [`DecodeError::UnexpectedNull`].
+/// [`DecodeError`]; a null id in another scheme is [`DecodeError::UnexpectedNull`].
 pub fn decode_acls(reader: &mut Reader<'_>) -> Result<Option<Vec<Acl>>, DecodeError> {
     let Some(count) = reader.vector_len()? else { return Ok(None) };
     let mut acls = Vec::new();
     for _ in 0..count {
         let perms = reader.int()?;
-        let scheme = reader.string()?.into_owned();
-        let id = reader.string()?.into_owned();
+        let scheme = reader.string_or_null()?.unwrap_or_default().into_owned();
+        let id = match reader.string_or_null()? {
+            Some(id) => id.into_owned(),
+            None if matches!(scheme.as_str(), "auth" | "") => String::new(),
+            None => return Err(DecodeError::UnexpectedNull),
+        };
         acls.push(Acl { perms, id: Id { scheme, id } });
     }
     Ok(Some(acls))
