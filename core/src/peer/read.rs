@@ -86,11 +86,6 @@ impl Peer {
                 Ok(())
             }
             Request::Ping => Ok(()),
-            Request::Sasl { .. } => {
-                // No SASL mechanism is configured: Apache answers with a null token.
-                out.put_buffer(None);
-                Ok(())
-            }
             _ => Err(ErrorCode::Unimplemented),
         }
     }

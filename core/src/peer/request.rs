@@ -4,7 +4,7 @@ use super::conn::{Conn, Origin, OriginKind, Pending, Stage};
 use super::read::{Leaves, reply};
 use super::{ConnId, Effects, Peer, ReadOutcome};
 use crate::acl;
-use crate::jute::Reader;
+use crate::jute::{DecodeError, Reader, Writer};
 use crate::prep::{Caller, Prepared};
 use crate::proto::{
     AddWatchMode, AuthPacket, ErrorCode, EventType, OpCode, ReplyHeader, Request, RequestHeader, SetWatches,
@@ -83,26 +83,28 @@ impl Peer {
         let Ok(header) = RequestHeader::decode(&mut reader) else { return self.close(id, effects) };
         let body = reader.remaining();
         let op = OpCode::from_wire(header.op);
-        if op == Some(OpCode::Auth) {
-            return self.on_auth(id, header, body, effects);
+        match op {
+            Some(OpCode::Auth) => return self.on_auth(id, header, body, effects),
+            Some(OpCode::Sasl) => return self.on_sasl(id, header, body, effects),
+            _ => {}
         }
         let Some(conn) = self.conns.get(&id) else { return };
-        if !self.may_act(conn) && op != Some(OpCode::Sasl) {
+        if !self.may_act(conn) {
             return self.refuse(id, header.xid, 0, ErrorCode::SessionClosedRequireAuth, effects);
         }
         // Unknown, internal, and check outside a multi: answered out of turn, then closed.
         let Some(op) = op.filter(|op| *op != OpCode::Check) else {
             return self.refuse(id, header.xid, NO_ZXID, ErrorCode::Unimplemented, effects);
         };
-        if !self.sessions.touch(conn.session, conn.timeout_ms, now) {
-            // The session is closing or gone: silence, the connection will follow.
+        if !self.sessions.touch(conn.session, conn.timeout_ms, now) && !is_next {
+            // The session is closing or gone: silence, the connection will follow. What was accepted before
+            // is still answered.
             return;
         }
         match Request::decode(op, body) {
             Ok(request) if op.is_write() => self.on_write(now, id, header, request, is_next, effects),
-            // The one malformed request that consumes a zxid in Apache.
-            Err(_) if op == OpCode::Multi => {
-                let prepared = self.prep.failure(ErrorCode::MarshallingError);
+            Err(error) if op == OpCode::Multi || op.is_write() && error == DecodeError::UnexpectedNull => {
+                let prepared = self.prep.failure(malformed_write(op, body));
                 self.propose_for(now, id, header.xid, op, prepared, is_next, effects);
             }
             decoded => {
@@ -267,13 +269,27 @@ impl Peer {
         });
     }
 
+    /// No SASL mechanism is configured: Apache answers a token with a null one, out of turn.
+    fn on_sasl(&mut self, id: ConnId, header: RequestHeader, body: &[u8], effects: &mut Effects) {
+        match Request::decode(OpCode::Sasl, body) {
+            Ok(Request::Sasl { token: Some(_) }) => effects.send(id, |out| {
+                frame(out, |out| {
+                    ReplyHeader { xid: header.xid, zxid: 0, err: ErrorCode::Ok }.encode(out);
+                    out.put_buffer(None);
+                });
+            }),
+            _ => self.close(id, effects),
+        }
+    }
+
     fn authenticate(&mut self, id: ConnId, packet: &AuthPacket<'_>) -> bool {
         let Some(conn) = self.conns.get_mut(&id) else { return false };
         match &*packet.scheme {
             // The address was proved when the connection was made.
             "ip" => true,
             "digest" => {
-                let identity = acl::digest_identity(packet.auth);
+                let Some(credentials) = packet.auth else { return false };
+                let identity = acl::digest_identity(credentials);
                 if self.config.super_digest.as_deref() == Some(&identity.id) {
                     add_identity(conn, acl::Id::new("super", ""));
                 }
@@ -331,6 +347,16 @@ impl Peer {
             }
             self.on_frame(now, id, &payload, true, effects);
         }
+    }
+}
+
+/// The code of a write whose bytes are malformed in one of the ways that consume a zxid in Apache: a multi that
+/// does not decode, or a null where the preparation, not the decoder, stumbles over it.
+fn malformed_write(op: OpCode, body: &[u8]) -> ErrorCode {
+    let path = Reader::new(body).string_or_null();
+    match (op, path) {
+        (OpCode::SetData | OpCode::SetAcl, Ok(None)) => ErrorCode::BadArguments,
+        _ => ErrorCode::MarshallingError,
     }
 }
 

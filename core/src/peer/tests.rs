@@ -211,6 +211,20 @@ fn a_read_waits_behind_the_writes_of_its_own_connection_only() {
 }
 
 #[test]
+fn what_was_asked_before_the_close_is_answered_before_it() {
+    let mut rig = Rig::new();
+    rig.connect(1);
+    rig.auto_sync = false;
+    rig.send(1, 1, &create("/a", 0));
+    rig.send(1, 2, &get("/a", false));
+    rig.send(1, 3, &Request::CloseSession);
+    rig.send(1, 4, &get("/a", false));
+    rig.sync_disk();
+    assert_eq!([rig.reply(1).0, rig.reply(1).0, rig.reply(1).0], [1, 2, 3]);
+    assert!(rig.frame(1).is_none());
+}
+
+#[test]
 fn a_sync_waits_for_what_others_have_proposed() {
     let mut rig = Rig::new();
     rig.connect(1);
@@ -415,7 +429,7 @@ fn an_unreadable_znode_is_not_told_of() {
     let mut rig = Rig::new();
     rig.connect(1);
     rig.connect(2);
-    let auth = crate::proto::AuthPacket { kind: 0, scheme: "digest".into(), auth: b"u:p" };
+    let auth = crate::proto::AuthPacket { kind: 0, scheme: "digest".into(), auth: Some(b"u:p") };
     rig.send(1, -4, &Request::Auth(auth));
     assert_eq!(rig.reply(1).1, ErrorCode::Ok);
     let secret = CreateRequest {

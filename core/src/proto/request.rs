@@ -96,8 +96,8 @@ pub struct AuthPacket<'a> {
     pub kind: i32,
     /// `digest`, `ip`, ...
     pub scheme: Cow<'a, str>,
-    /// The credentials, in the scheme's own form.
-    pub auth: &'a [u8],
+    /// The credentials, in the scheme's own form; `None` for null.
+    pub auth: Option<&'a [u8]>,
 }
 
 /// `CreateRequest` and `CreateTTLRequest`.
@@ -238,7 +238,7 @@ impl<'a> Request<'a> {
             OpCode::Auth => Self::Auth(AuthPacket {
                 kind: r.int()?,
                 scheme: r.string()?,
-                auth: r.buffer()?.unwrap_or_default(),
+                auth: r.buffer()?,
             }),
             OpCode::Sasl => Self::Sasl { token: r.buffer()? },
             OpCode::SetWatches | OpCode::SetWatches2 => {
@@ -334,7 +334,7 @@ impl<'a> Request<'a> {
             Self::Auth(packet) => {
                 out.put_int(packet.kind);
                 out.put_string(&packet.scheme);
-                out.put_buffer(Some(packet.auth));
+                out.put_buffer(packet.auth);
             }
             Self::Sasl { token } => out.put_buffer(*token),
             Self::SetWatches(op, lists) => {
