@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`fs`] | the `Fs` seam and the real file system behind it |
 //! | [`txnlog`] | `log.<zxid>` files: writing with group commit, reading, the torn tail decision, truncation |
-//! | [`snapshot`] | `snapshot.<zxid>[.gz|.snappy]` files: writing, validating, streaming back |
+//! | [`snapshot`] | `snapshot.<zxid>` files, plain, gz or snappy: writing, validating, streaming back |
 //! | [`epochs`] | `acceptedEpoch`, `currentEpoch`, `myid`, `initialize` |
 //! | [`recovery`] | start-up: checks, newest good snapshot, contiguous log, cut of a torn tail |
 //! | [`purge`] | removal of what no kept snapshot needs |

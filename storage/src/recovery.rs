@@ -261,8 +261,8 @@ fn replay(
     Ok((txns, reader.tail().clone()))
 }
 
-/// Cuts the torn tail and the preallocated rest, removes empty logs and temporary files. Everything is durable when
-/// this returns: a tail that came back would be taken for damage once the log goes on in a new file.
+/// Cuts the torn tail and the preallocated rest, removes empty logs and temporary files. The cut is durable when this
+/// returns, so that a file which is not the last one never ends in anything unreadable.
 fn tidy(fs: &dyn Fs, dirs: &Dirs, tail: &Tail) -> Result<Vec<PathBuf>> {
     if let Some((path, end)) = &tail.end {
         let file = fs.open(path, Access::ReadWrite).map_err(StorageError::io(path, "open"))?;

@@ -17,8 +17,8 @@ const SYNC_STEP_BYTES: u64 = 4 << 20;
 /// Compresses into a file.
 pub(super) enum Encoder {
     Plain(FileSink),
-    Gz(GzEncoder<FileSink>),
-    Snappy(SnappyWriter<FileSink>),
+    Gz(Box<GzEncoder<FileSink>>),
+    Snappy(Box<SnappyWriter<FileSink>>),
 }
 
 impl Encoder {
@@ -26,9 +26,9 @@ impl Encoder {
         let sink = FileSink { file, buf: Vec::with_capacity(WRITE_BYTES), written: 0, synced: 0 };
         Ok(match compression {
             Compression::None => Encoder::Plain(sink),
-            // Half the size at a third of the time of zlib's default level.
-            Compression::Gz => Encoder::Gz(GzEncoder::new(sink, flate2::Compression::new(2))),
-            Compression::Snappy => Encoder::Snappy(SnappyWriter::new(sink)?),
+            // A low level: the time of one core is dearer than the last tenth of the size.
+            Compression::Gz => Encoder::Gz(Box::new(GzEncoder::new(sink, flate2::Compression::new(2)))),
+            Compression::Snappy => Encoder::Snappy(Box::new(SnappyWriter::new(sink)?)),
         })
     }
 
