@@ -160,7 +160,7 @@ fn campaign(arguments: &Arguments) -> Result<bool, String> {
             let times = found.entry(outcome.signature()).or_default();
             *times += 1;
             let is_new = *times == 1;
-            pair.restart()?;
+            pair.recover()?;
             if is_new {
                 println!("\n=== divergence {}: --replay {seed:#x} --profile {}", found.len(), profile.name);
                 let outcome = match arguments.shrinks {

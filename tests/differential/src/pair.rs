@@ -133,6 +133,20 @@ impl Pair {
         Ok(())
     }
 
+    /// Makes both servers fit for the next sequence after a divergence: cleans up at each, or starts fresh
+    /// ones where that does not bring them to the same state.
+    ///
+    /// # Errors
+    /// As [`Pair::start`].
+    pub fn recover(&mut self) -> Result<(), String> {
+        let sides = self.sides.as_mut().expect("both run between calls");
+        let [a, b] = sides.each_mut().map(Side::remains);
+        match (a, b) {
+            (Ok(a), Ok(b)) if a == b => Ok(()),
+            _ => self.restart(),
+        }
+    }
+
     /// The zxids that both servers' `srvr` shows; they must be equal after equal histories.
     pub fn last_zxids(&self) -> [String; 2] {
         let zxid = |side: &Side| {

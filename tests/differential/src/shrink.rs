@@ -21,7 +21,7 @@ pub fn shrink(pair: &mut Pair, steps: &[Step]) -> Result<(Vec<Step>, Outcome), S
         if !outcome.diverged() {
             return Ok(None);
         }
-        pair.restart()?;
+        pair.recover()?;
         Ok(Some(outcome))
     };
     if let Some(outcome) = try_candidate(&best, &mut runs)? {

@@ -267,6 +267,17 @@ impl Side {
         Ok(answer)
     }
 
+    /// Cleans up after a sequence that stopped early, and shows what is left: the permanent znodes.
+    ///
+    /// # Errors
+    /// As [`Side::end_sequence`].
+    pub fn remains(&mut self) -> Result<Vec<String>, String> {
+        self.end_sequence()?;
+        // All zxids are old now.
+        self.names.base = i64::MAX;
+        Ok(self.dump()?.lines)
+    }
+
     fn zxids(&self, slot: usize) -> Zxids {
         Zxids { base: self.names.base, last: self.slots[slot].last_zxid }
     }

@@ -96,10 +96,11 @@ pub fn generate(seed: u64) -> Vec<Step> {
     let temper = Temper::draw(&mut rng);
     let mut generator =
         Generator { rng, temper, existing: vec![String::new()], open: [false; SLOTS], steps: Vec::new() };
-    generator.fill();
     if expiry {
+        // First, while the sequence's own znode is still there and open to all.
         generator.push_expiry();
     }
+    generator.fill();
     generator.steps
 }
 
@@ -297,7 +298,7 @@ impl Generator {
         let (zxid, read_only, mangle) = (ZxidRef::Exact(0), Some(false), None);
         let session = SessionRef::New;
         self.steps.push(Step::Connect { slot: dying, session, zxid, timeout_ms, read_only, mangle });
-        for name in ["/e1", "/e2", "/a/e3"] {
+        for name in ["/e1", "/e2", "/e3"] {
             let (path, acl) = (Path::Below(name.to_string()), material::acl(&mut self.rng, 0));
             let data = Data::Bytes(Vec::new());
             self.push_request(
