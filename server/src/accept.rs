@@ -17,6 +17,8 @@ use crate::stats::ConnStats;
 
 /// After an accept that failed for want of descriptors or memory, when to try again.
 pub(crate) const RETRY: Duration = Duration::from_millis(100);
+/// How often refused connections are logged.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// What Java takes when `clientPortListenBacklog` is not set is 50, which loses connects in a burst; this loses none
 /// and costs nothing.
 const BACKLOG_CONNECTIONS: i32 = 1024;
@@ -78,11 +80,12 @@ pub(crate) struct Acceptor {
     listener: TcpListener,
     next_thread: usize,
     retry_at: Option<Instant>,
+    refusals: Refusals,
 }
 
 impl Acceptor {
     pub(crate) fn new(listener: TcpListener) -> Self {
-        Self { listener, next_thread: 0, retry_at: None }
+        Self { listener, next_thread: 0, retry_at: None, refusals: Refusals::default() }
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -148,15 +151,31 @@ impl Acceptor {
             }
             Err(rejected) => {
                 shared.stats.connections_rejected.fetch_add(1, Ordering::Relaxed);
-                match rejected {
-                    Rejected::PerAddress(open) => tracing::warn!(
-                        %address, open, "connection refused: raise maxClientCnxns to allow more from one address"
-                    ),
-                    Rejected::Total(open) => {
-                        tracing::warn!(%address, open, "connection refused: raise maxCnxns to allow more");
-                    }
-                }
+                self.refusals.log(rejected, address);
             }
         }
+    }
+}
+
+/// Says that connections are refused, but not for each of a flood.
+#[derive(Default)]
+struct Refusals {
+    logged_at: Option<Instant>,
+    unlogged: u64,
+}
+
+impl Refusals {
+    fn log(&mut self, rejected: Rejected, address: SocketAddr) {
+        if self.logged_at.is_some_and(|at| at.elapsed() < REFUSAL_LOG_INTERVAL) {
+            self.unlogged += 1;
+            return;
+        }
+        self.logged_at = Some(Instant::now());
+        let unlogged = std::mem::take(&mut self.unlogged);
+        let (open, key) = match rejected {
+            Rejected::PerAddress(open) => (open, "maxClientCnxns"),
+            Rejected::Total(open) => (open, "maxCnxns"),
+        };
+        tracing::warn!(%address, open, unlogged, "a connection was refused; raise {key} to allow more");
     }
 }

@@ -13,6 +13,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use zkrs_core::peer::{ConnId, Input, Ticket};
+use zkrs_storage::txnlog::SpareLog;
 use zkrs_storage::{LogWriter, StorageError};
 
 use crate::driver::{Shared, Work};
@@ -20,6 +21,10 @@ use crate::fatal::Fatal;
 
 /// Memory that the queue keeps between batches, at most.
 const QUEUE_BYTES_KEPT_MAX: usize = 4 << 20;
+
+/// When nothing came for so long, it is quiet: a client that sends one write after the other is not kept waiting by
+/// the log's chores.
+const QUIET: Duration = Duration::from_millis(20);
 
 /// One thing for the lane to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +45,15 @@ pub(crate) struct Waiting {
 }
 
 /// What is queued.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Queue {
     work: Vec<LaneWork>,
     bytes: Vec<u8>,
     waiting: Vec<Waiting>,
     upto: Ticket,
     stopped: bool,
+    /// The next log file, prepared by the snapshot thread.
+    spare: Option<SpareLog>,
 }
 
 impl Queue {
@@ -68,6 +75,11 @@ impl Queue {
         self.waiting.push(waiting);
     }
 
+    /// Hands over the next log file.
+    pub(crate) fn give_spare(&mut self, spare: SpareLog) {
+        self.spare = Some(spare);
+    }
+
     fn clear(&mut self) {
         self.work.clear();
         self.waiting.clear();
@@ -77,7 +89,7 @@ impl Queue {
 }
 
 /// The queue and its thread's bed.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Lane {
     queue: Mutex<Queue>,
     queued_bytes: AtomicUsize,
@@ -126,18 +138,24 @@ impl Lane {
         stopped
     }
 
-    /// Sleeps until something is queued; wakes up for nothing now and then.
-    fn sleep(&self) {
+    /// Sleeps until something is queued, but no longer than `limit`; wakes up for nothing now and then. Returns
+    /// whether there is still nothing.
+    fn sleep(&self, limit: Option<Duration>) -> bool {
         self.asleep.store(true, Ordering::SeqCst);
         // Whoever queued before the store did not see it and does not wake us: look again.
-        let idle = {
-            let queue = self.lock();
-            queue.queue.work.is_empty() && !queue.queue.stopped
-        };
-        if idle {
-            std::thread::park();
+        if self.is_idle() {
+            match limit {
+                Some(limit) => std::thread::park_timeout(limit),
+                None => std::thread::park(),
+            }
         }
         self.asleep.store(false, Ordering::SeqCst);
+        self.is_idle()
+    }
+
+    fn is_idle(&self) -> bool {
+        let queue = self.lock();
+        queue.work.is_empty() && !queue.stopped
     }
 }
 
@@ -179,22 +197,31 @@ pub(crate) fn run(shared: &Shared, mut log: LogWriter) {
 fn run_until_stopped(shared: &Shared, log: &mut LogWriter) -> Result<(), StorageError> {
     let mut work = Work::default();
     let mut batch = Queue::default();
+    // Whether the log has work for a quiet moment.
+    let mut has_chores = true;
     loop {
+        if let Some(request) = log.spare_request() {
+            shared.snapshots.prepare_log(request);
+        }
         delay(shared);
         let stopped = shared.lane.take(&mut batch);
-        if batch.work.is_empty() {
-            if stopped {
-                return Ok(());
-            }
-            if !log.idle()? {
-                shared.lane.sleep();
-            }
-            continue;
+        if let Some(spare) = batch.spare.take() {
+            log.give_spare(spare);
         }
-        write(shared, log, &batch)?;
-        acknowledge(shared, &batch, &mut work);
-        batch.clear();
-        log.settle()?;
+        if !batch.work.is_empty() {
+            write(shared, log, &batch)?;
+            acknowledge(shared, &batch, &mut work);
+            batch.clear();
+            log.settle()?;
+            has_chores = true;
+        } else if stopped {
+            return Ok(());
+        } else if !has_chores {
+            shared.lane.sleep(None);
+        } else if shared.lane.sleep(Some(QUIET)) {
+            while log.idle()? && shared.lane.is_idle() {}
+            has_chores = !shared.lane.is_idle();
+        }
     }
 }
 
