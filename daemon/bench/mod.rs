@@ -7,6 +7,7 @@
 mod args;
 mod churn;
 mod connection;
+mod control;
 #[cfg(test)]
 mod fake_server;
 mod idle;

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::args::{Args, MultiOp, Op};
-use super::connection::Control;
+use super::control::Control;
 use super::load::{Driver, Run, Stop};
 use super::measure::{self, Window};
 use super::report::Report;

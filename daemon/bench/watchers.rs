@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use mio::{Events, Interest, Poll, Token};
 
 use super::args::{Args, WatchKind};
-use super::connection::{Connection, Control, InFlight, Received, reply_bytes};
+use super::connection::{Connection, InFlight, Received, reply_bytes};
+use super::control::Control;
 use super::tally::{Outcome, Trouble};
 use super::wire::{self, Action, PathShape, STAT_BYTES, Template, opcode};
 
