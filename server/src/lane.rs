@@ -13,7 +13,6 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use zkrs_core::peer::{ConnId, Input, Ticket};
-use zkrs_storage::txnlog::SpareLog;
 use zkrs_storage::{LogWriter, StorageError};
 
 use crate::driver::{Shared, Work};
@@ -52,8 +51,6 @@ pub(crate) struct Queue {
     waiting: Vec<Waiting>,
     upto: Ticket,
     stopped: bool,
-    /// The next log file, prepared by the snapshot thread.
-    spare: Option<SpareLog>,
 }
 
 impl Queue {
@@ -73,11 +70,6 @@ impl Queue {
     /// Notes requests whose transactions were just queued.
     pub(crate) fn waiting(&mut self, waiting: Waiting) {
         self.waiting.push(waiting);
-    }
-
-    /// Hands over the next log file.
-    pub(crate) fn give_spare(&mut self, spare: SpareLog) {
-        self.spare = Some(spare);
     }
 
     fn clear(&mut self) {
@@ -200,14 +192,8 @@ fn run_until_stopped(shared: &Shared, log: &mut LogWriter) -> Result<(), Storage
     // Whether the log has work for a quiet moment.
     let mut has_chores = true;
     loop {
-        if let Some(request) = log.spare_request() {
-            shared.snapshots.prepare_log(request);
-        }
         delay(shared);
         let stopped = shared.lane.take(&mut batch);
-        if let Some(spare) = batch.spare.take() {
-            log.give_spare(spare);
-        }
         if !batch.work.is_empty() {
             write(shared, log, &batch)?;
             acknowledge(shared, &batch, &mut work);

@@ -1,5 +1,5 @@
-//! The snapshot thread: pulls a snapshot out of the peer in slices and writes it, prepares the next log file, and
-//! purges what is no longer needed.
+//! The snapshot thread: pulls a snapshot out of the peer in slices and writes it, and purges what is no longer
+//! needed.
 //!
 //! A slice is small, and after each the thread rests several times as long as the slice held the lock: requests
 //! hardly notice. The thread has the priority of the others, for one that is preempted while it holds the lock holds
@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use zkrs_core::Zxid;
 use zkrs_core::peer::{Input, SnapshotStatus};
-use zkrs_storage::txnlog::SpareRequest;
 use zkrs_storage::{Compression, SnapshotWriter, StorageError, purge};
 
 use crate::config::SnapshotCompression;
@@ -30,7 +29,6 @@ const REST_MIN: Duration = Duration::from_micros(200);
 #[derive(Default)]
 pub(crate) struct SnapshotRequests {
     wanted: Mutex<Option<Zxid>>,
-    next_log: Mutex<Option<SpareRequest>>,
     thread: OnceLock<Thread>,
 }
 
@@ -38,12 +36,6 @@ impl SnapshotRequests {
     /// Asks for a snapshot; the peer has one under way at most.
     pub(crate) fn request(&self, zxid: Zxid) {
         *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(zxid);
-    }
-
-    /// Asks for the next log file to be prepared, which takes longer than the log's own thread has time for.
-    pub(crate) fn prepare_log(&self, request: SpareRequest) {
-        *self.next_log.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
-        self.wake();
     }
 
     pub(crate) fn wake(&self) {
@@ -54,10 +46,6 @@ impl SnapshotRequests {
 
     fn take(&self) -> Option<Zxid> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn take_next_log(&self) -> Option<SpareRequest> {
-        self.next_log.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -72,13 +60,6 @@ fn run(shared: &Shared) {
         if let Some(zxid) = shared.snapshots.take() {
             take_snapshot(shared, zxid);
             shared.step(shared.clock.now(), Input::SnapshotDone, &mut work);
-            continue;
-        }
-        if let Some(request) = shared.snapshots.take_next_log() {
-            // Without it the log makes its next file itself, and says what is wrong with the disk.
-            if let Ok(spare) = request.make() {
-                shared.lane.lock().give_spare(spare);
-            }
             continue;
         }
         let Some(interval) = interval else {
