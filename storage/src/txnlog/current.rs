@@ -32,6 +32,8 @@ pub(super) struct Current {
     pub file_bytes: u64,
     /// Blocks before this were written at least once.
     pub zeroed: u64,
+    /// Whether zeros are being added, a step at a time.
+    pub filling: bool,
 }
 
 impl Current {
@@ -45,13 +47,18 @@ impl Current {
         Ok(())
     }
 
-    /// Fills the preallocated space ahead with zeros, so many bytes at most, and syncs them; returns whether there is
-    /// more to do.
-    pub fn zero_ahead(&mut self, bytes_max: u64) -> Result<bool> {
-        let target = (self.position + ZERO_AHEAD_BYTES).min(self.file_bytes);
-        let end = target.min(self.zeroed + bytes_max);
+    /// Whether it is time for more zeros: when half of what lies ahead is used up, and then until all is there again.
+    pub fn wants_zeros(&mut self) -> bool {
+        let missing = self.zeros_end().saturating_sub(self.zeroed);
+        self.filling = missing > 0 && (self.filling || missing >= ZERO_AHEAD_BYTES / 2);
+        self.filling
+    }
+
+    /// Fills the preallocated space ahead with zeros, so many bytes at most, and syncs them.
+    pub fn zero_ahead(&mut self, bytes_max: u64) -> Result<()> {
+        let end = self.zeros_end().min(self.zeroed + bytes_max);
         if end <= self.zeroed {
-            return Ok(false);
+            return Ok(());
         }
         while self.zeroed < end {
             let step = (end - self.zeroed).min(ZERO_STEP_BYTES);
@@ -60,7 +67,11 @@ impl Current {
                 .map_err(StorageError::io(&self.path, "write zeros ahead"))?;
             self.zeroed += step;
         }
-        self.file.sync_data().map_err(StorageError::io(&self.path, "fdatasync"))?;
-        Ok(self.zeroed < target)
+        self.file.sync_data().map_err(StorageError::io(&self.path, "fdatasync"))
+    }
+
+    /// How far the zeros should reach.
+    fn zeros_end(&self) -> u64 {
+        (self.position + ZERO_AHEAD_BYTES).min(self.file_bytes)
     }
 }

@@ -17,9 +17,10 @@
 //! 2. **A torn write leaves zeros**, because it goes to space that was zero (preallocated, or beyond the end).
 //! 3. **A side file, [`WATERMARK_FILE`], says up to where this log was synced**: file, offset, last zxid. It is
 //!    written (not synced) after each batch, outside of the path to the acknowledgement, so after the death of the
-//!    process it is exact; it is synced when the writer is idle, at least every 4096 batches, and when a file is
-//!    begun, so after a power cut it is at most that old, and never ahead of the truth. Apache looks at names that
-//!    start with `log.` and `snapshot.` only, and ignores it.
+//!    process it is exact, or one batch behind. It is synced when a file is begun or closed, every 4096 batches, and
+//!    in quiet moments every 256; otherwise the kernel writes it within its usual half a minute. So after a power
+//!    cut it may be that old, but never ahead of the truth. Apache looks at names that start with `log.` and
+//!    `snapshot.` only, and ignores it.
 //! 4. **An Adler-32 of a text with one flipped bit tells which bit**: its two halves are off by `±2^k` and
 //!    `±2^k·(n-i)`. So a single flipped bit is recognised for what it is, wherever it is.
 //!

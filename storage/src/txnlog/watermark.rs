@@ -89,10 +89,6 @@ impl WatermarkFile {
         }
         Ok(())
     }
-
-    pub fn is_dirty(&self) -> bool {
-        self.dirty
-    }
 }
 
 /// The newest intact slot: its index, its sequence number, its content.

@@ -23,8 +23,11 @@ use crate::names::log_name;
 
 /// When so little preallocated space is left, more is added before it is needed.
 const ALLOCATE_AHEAD_BYTES: u64 = 1 << 20;
-/// The watermark is synced after so many batches at the latest.
+/// The watermark is synced after so many batches at the latest,
 const WATERMARK_BATCHES_MAX: u32 = 4096;
+/// and in a quiet moment if there were so many since. A lane that serves one client has such a moment after every
+/// batch; the client's next request should not find it syncing.
+const WATERMARK_BATCHES_IDLE: u32 = 256;
 
 /// Settings of a [`LogWriter`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -334,6 +337,7 @@ impl LogWriter {
             noted: LOG_HEADER_BYTES,
             file_bytes: spare.file_bytes,
             zeroed: spare.zeroed,
+            filling: true,
         });
         Ok(())
     }
@@ -399,7 +403,8 @@ impl LogWriter {
         if let Some(current) = &mut self.current {
             let ahead = ALLOCATE_AHEAD_BYTES.min(self.options.pre_alloc_bytes / 8);
             current.reserve(current.position + ahead, self.options.pre_alloc_bytes)?;
-            if current.zeroed < current.position + ZERO_AHEAD_BYTES_MIN {
+            let needed = (current.position + ZERO_AHEAD_BYTES_MIN).min(current.file_bytes);
+            if current.zeroed < needed && self.options.force_sync {
                 current.zero_ahead(ZERO_BUSY_STEP_BYTES)?;
             }
         }
@@ -419,13 +424,15 @@ impl LogWriter {
         if self.trim()? {
             return Ok(true);
         }
-        if self.watermark.is_dirty() && self.options.force_sync {
+        if self.batches_since_watermark_sync >= WATERMARK_BATCHES_IDLE {
             self.sync_watermark()?;
             return Ok(true);
         }
         if let Some(current) = &mut self.current
-            && current.zero_ahead(ZERO_STEP_BYTES)?
+            && self.options.force_sync
+            && current.wants_zeros()
         {
+            current.zero_ahead(ZERO_STEP_BYTES)?;
             return Ok(true);
         }
         if let Some(mut request) = self.spare_request() {
