@@ -48,7 +48,8 @@ fn imports_point_inwards() {
     let crates = ["zkrs_core", "zkrs_storage", "zkrs_server", "zkrs_client", "zkrs_sim", "zkrs_ffi"];
     for (path, text) in rust_files() {
         // The longest folder that has a rule; a crate's own tests may use more.
-        let Some((_, allowed)) = allowed.iter().find(|(room, _)| path.starts_with(Path::new(room).join("src")))
+        let Some((_, allowed)) =
+            allowed.iter().find(|(room, _)| path.starts_with(Path::new(room).join("src")))
         else {
             continue;
         };
@@ -90,7 +91,11 @@ fn every_module_says_what_it_is_for() {
         .filter(|(_, text)| !text.starts_with("//!") && !text.starts_with("#!["))
         .map(|(path, _)| path.display().to_string())
         .collect();
-    assert!(silent.is_empty(), "these files open without a word on what they are for:\n{}", silent.join("\n"));
+    assert!(
+        silent.is_empty(),
+        "these files open without a word on what they are for:\n{}",
+        silent.join("\n")
+    );
 }
 
 #[test]

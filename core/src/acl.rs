@@ -201,7 +201,9 @@ mod tests {
     #[test]
     fn digest_ids_follow_javas_split() {
         assert!(is_digest_id("user:hash") && is_digest_id(":h") && is_digest_id("a:b:"));
-        assert!(!is_digest_id("user:") && !is_digest_id("a:b:c") && !is_digest_id("user") && !is_digest_id(":"));
+        assert!(
+            !is_digest_id("user:") && !is_digest_id("a:b:c") && !is_digest_id("user") && !is_digest_id(":")
+        );
     }
 
     #[test]

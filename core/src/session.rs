@@ -123,7 +123,9 @@ impl Sessions {
             let (bucket_ms, mut ids) = entry.remove_entry();
             ids.sort_unstable();
             for id in ids {
-                let Some(session) = self.map.get_mut(&id).filter(|s| s.bucket_ms == bucket_ms) else { continue };
+                let Some(session) = self.map.get_mut(&id).filter(|s| s.bucket_ms == bucket_ms) else {
+                    continue;
+                };
                 let expires_ms = *session.expires_ms.get_mut();
                 if session.closing {
                     continue;

@@ -19,8 +19,7 @@ pub fn ip_matches(address: &str, pattern: &str) -> bool {
     let whole = bits / 8;
     let rest = bits % 8;
     let mask = !(0xffu8.checked_shr(rest as u32).unwrap_or(0));
-    address[..whole] == wanted[..whole]
-        && (rest == 0 || (address[whole] ^ wanted[whole]) & mask == 0)
+    address[..whole] == wanted[..whole] && (rest == 0 || (address[whole] ^ wanted[whole]) & mask == 0)
 }
 
 fn parse_pattern(id: &str) -> Option<(Vec<u8>, usize)> {

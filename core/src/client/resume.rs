@@ -67,7 +67,8 @@ impl<T> ClientSession<T> {
 
     pub(super) fn send_auth(&mut self, index: usize) {
         let auth = &self.auths[index];
-        let packet = AuthPacket { kind: 0, scheme: auth.scheme.as_str().into(), auth: Some(&auth.credentials) };
+        let packet =
+            AuthPacket { kind: 0, scheme: auth.scheme.as_str().into(), auth: Some(&auth.credentials) };
         encode(&mut self.control, xid::AUTH, &Request::Auth(packet));
         self.auths_in_flight.push_back(index);
     }

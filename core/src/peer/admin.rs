@@ -50,7 +50,10 @@ impl Peer {
 
     /// Every session that owns ephemerals, with their paths.
     pub fn ephemerals(&self) -> Vec<(i64, Vec<String>)> {
-        self.tree.ephemeral_owners().map(|session| (session, self.tree.ephemerals(session).collect())).collect()
+        self.tree
+            .ephemeral_owners()
+            .map(|session| (session, self.tree.ephemerals(session).collect()))
+            .collect()
     }
 
     /// Data watches by path, each with the sessions that watch, as `wchp` lists them.

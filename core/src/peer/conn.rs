@@ -1,9 +1,9 @@
 //! What the peer keeps of each client connection.
 
 use super::ConnId;
+use crate::Zxid;
 use crate::acl::Id;
 use crate::proto::OpCode;
-use crate::Zxid;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::ToString;
@@ -94,4 +94,3 @@ pub(super) enum OriginKind {
     Op(OpCode),
     CreateSession,
 }
-

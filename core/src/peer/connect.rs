@@ -42,14 +42,7 @@ impl Peer {
         }
     }
 
-    fn reopen_session(
-        &mut self,
-        now: Now,
-        id: ConnId,
-        session: i64,
-        password: &[u8],
-        effects: &mut Effects,
-    ) {
+    fn reopen_session(&mut self, now: Now, id: ConnId, session: i64, password: &[u8], effects: &mut Effects) {
         // The session's old connection goes before the password is looked at.
         if let Some(old) = self.owners.get(&session).copied() {
             self.close(old, effects);

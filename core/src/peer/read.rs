@@ -4,9 +4,7 @@ use super::conn::Conn;
 use super::{ConnId, Peer};
 use crate::acl::{self, perms};
 use crate::jute::Writer;
-use crate::proto::{
-    ErrorCode, MultiElement, ReplyHeader, Request, WatcherType, encode_multi_header, frame,
-};
+use crate::proto::{ErrorCode, MultiElement, ReplyHeader, Request, WatcherType, encode_multi_header, frame};
 use crate::tree::{Meta, NodeId};
 use crate::{Zxid, proto::OpCode};
 use alloc::string::String;
@@ -95,9 +93,10 @@ impl Peer {
         match (request, result) {
             (Request::Exists { watch: true, .. }, Ok(()) | Err(ErrorCode::NoNode)) => Leaves::DataWatch,
             (Request::GetData { watch: true, .. }, Ok(())) => Leaves::DataWatch,
-            (Request::GetChildren { watch: true, .. } | Request::GetChildren2 { watch: true, .. }, Ok(())) => {
-                Leaves::ChildWatch
-            }
+            (
+                Request::GetChildren { watch: true, .. } | Request::GetChildren2 { watch: true, .. },
+                Ok(()),
+            ) => Leaves::ChildWatch,
             _ => Leaves::Nothing,
         }
     }

@@ -82,7 +82,9 @@ impl Loader {
     /// [`LoadError::BadTxn`] when its bytes are no transaction.
     pub fn txn(&mut self, payload: &[u8]) -> Result<(), LoadError> {
         let (header, txn, digest) = decode_payload(payload).map_err(|error| LoadError::BadTxn {
-            zxid: payload.get(12..20).map_or(0, |b| b.iter().fold(0, |zxid, byte| zxid << 8 | i64::from(*byte))),
+            zxid: payload
+                .get(12..20)
+                .map_or(0, |b| b.iter().fold(0, |zxid, byte| zxid << 8 | i64::from(*byte))),
             problem: error.to_string(),
         })?;
         match txn {

@@ -60,13 +60,7 @@ impl Peer {
         Some(())
     }
 
-    pub(super) fn on_client_request(
-        &mut self,
-        now: Now,
-        id: ConnId,
-        payload: &[u8],
-        effects: &mut Effects,
-    ) {
+    pub(super) fn on_client_request(&mut self, now: Now, id: ConnId, payload: &[u8], effects: &mut Effects) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         match conn.stage {
             Stage::Fresh => self.on_connect(now, id, payload, effects),

@@ -57,11 +57,9 @@ impl Rig {
     fn carry_out(&mut self) {
         for effect in &self.effects.list {
             match effect {
-                Effect::Send { conn, range } => self
-                    .sent
-                    .entry(*conn)
-                    .or_default()
-                    .extend_from_slice(&self.effects.bytes[range.clone()]),
+                Effect::Send { conn, range } => {
+                    self.sent.entry(*conn).or_default().extend_from_slice(&self.effects.bytes[range.clone()])
+                }
                 Effect::Close { conn } => self.closed.push(*conn),
                 Effect::Append { ticket, range, .. } => {
                     assert_eq!(*ticket, self.last_ticket + 1);
@@ -286,9 +284,7 @@ fn a_failed_multi_leaves_nothing_and_gives_its_numbers_back() {
     rig.ask(1, 1, &create("/a", 0)).unwrap();
     let sequential = || MultiElement::Create(OpCode::Create2, create_body("/a/s", 2));
     let check = MultiElement::Check { path: "/none".into(), version: 0 };
-    let body = rig
-        .ask(1, 2, &Request::Multi(vec![sequential(), sequential(), check, sequential()]))
-        .unwrap();
+    let body = rig.ask(1, 2, &Request::Multi(vec![sequential(), sequential(), check, sequential()])).unwrap();
     let mut reader = Reader::new(&body);
     for code in [ErrorCode::Ok, ErrorCode::Ok, ErrorCode::NoNode, ErrorCode::RuntimeInconsistency] {
         assert_eq!((reader.int(), reader.bool(), reader.int()), (Ok(-1), Ok(false), Ok(code.0)));
@@ -371,10 +367,7 @@ fn poison_requests_leave_no_transaction_that_fails() {
     rig.connect(1);
     let ttl = CreateRequest { ttl_ms: -5, ..create_body("/t", 0) };
     assert_eq!(rig.ask(1, 1, &Request::Create(OpCode::CreateTtl, ttl)), Err(ErrorCode::BadArguments));
-    assert_eq!(
-        rig.ask(1, 2, &create("/zookeeper/quota/zookeeper_limits", 0)),
-        Err(ErrorCode::BadArguments)
-    );
+    assert_eq!(rig.ask(1, 2, &create("/zookeeper/quota/zookeeper_limits", 0)), Err(ErrorCode::BadArguments));
     for (xid, path) in
         [(3, "/a"), (4, "/a/b"), (5, "/zookeeper/quota/a"), (6, "/zookeeper/quota/a/zookeeper_limits")]
     {

@@ -98,17 +98,14 @@ impl Prep {
 
     /// The transaction that begins a session.
     pub fn create_session(&self, timeout_ms: i32) -> Prepared<'static> {
-        Prepared {
-            kind: kind::CREATE_SESSION,
-            txn: Txn::CreateSession { timeout_ms },
-            digest: self.digest(),
-        }
+        Prepared { kind: kind::CREATE_SESSION, txn: Txn::CreateSession { timeout_ms }, digest: self.digest() }
     }
 
     /// The transaction that ends a session and names its ephemerals, prepared ones included.
     pub fn close_session(&mut self, tree: &Tree, session: i64, zxid: Zxid) -> Prepared<'static> {
         let caller = Caller { session, identities: &[] };
-        let mut step = Step { config: &self.config, overlay: &mut self.overlay, tree, caller, zxid, time_ms: 0 };
+        let mut step =
+            Step { config: &self.config, overlay: &mut self.overlay, tree, caller, zxid, time_ms: 0 };
         let paths = step.remove_ephemerals();
         Prepared {
             kind: kind::CLOSE_SESSION,
@@ -120,7 +117,8 @@ impl Prep {
     /// The deletion of a container or TTL znode that is due; `None` if it is not any more.
     pub fn reap<'a>(&mut self, tree: &Tree, path: &'a str, zxid: Zxid) -> Option<Prepared<'a>> {
         let caller = Caller { session: 0, identities: &[] };
-        let mut step = Step { config: &self.config, overlay: &mut self.overlay, tree, caller, zxid, time_ms: 0 };
+        let mut step =
+            Step { config: &self.config, overlay: &mut self.overlay, tree, caller, zxid, time_ms: 0 };
         step.reap(path).ok()?;
         Some(Prepared {
             kind: kind::DELETE_CONTAINER,
@@ -194,7 +192,9 @@ impl Step<'_> {
             MultiElement::SetData { path, data, version } => self.set_data(path, data, version),
             MultiElement::Check { path, version } => self.check(path, version),
             // The decoder lets no reads in.
-            MultiElement::GetData { .. } | MultiElement::GetChildren { .. } => Err(ErrorCode::MarshallingError),
+            MultiElement::GetData { .. } | MultiElement::GetChildren { .. } => {
+                Err(ErrorCode::MarshallingError)
+            }
         }
     }
 
@@ -240,10 +240,7 @@ impl Step<'_> {
         let meta = Meta::fresh(zxid, time_ms, self.owner_field(owner), 0);
         let encoded = EncodedAcls::of(&acls);
         self.overlay.insert(self.tree, zxid, &path, meta, create.data, acls);
-        Ok((
-            kind,
-            Txn::Create(CreateTxn { path, data: create.data, acl: encoded, owner, parent_cversion }),
-        ))
+        Ok((kind, Txn::Create(CreateTxn { path, data: create.data, acl: encoded, owner, parent_cversion })))
     }
 
     fn check_ttl(&self, op: OpCode, mode: CreateMode, ttl_ms: i64) -> Result<(), ErrorCode> {
@@ -334,7 +331,9 @@ impl Step<'_> {
         let session = self.caller.session;
         let mut paths: Vec<_> = self.tree.ephemerals(session).collect();
         paths.retain(|path| {
-            self.overlay.znode(self.tree, path).is_some_and(|znode| self.kind_of(&znode) == OwnerKind::Ephemeral(session))
+            self.overlay
+                .znode(self.tree, path)
+                .is_some_and(|znode| self.kind_of(&znode) == OwnerKind::Ephemeral(session))
         });
         let prepared: Vec<_> = self
             .overlay

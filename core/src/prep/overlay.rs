@@ -134,8 +134,7 @@ impl Overlay {
 
     /// From here on changes can be undone.
     pub fn begin_multi(&mut self) {
-        self.undo =
-            Some(Undo { changes: Vec::new(), order_len: self.order.len(), digest: self.digest });
+        self.undo = Some(Undo { changes: Vec::new(), order_len: self.order.len(), digest: self.digest });
     }
 
     /// Keeps the changes since [`Overlay::begin_multi`], or undoes them.

@@ -173,29 +173,74 @@ pub struct SetWatches<'a> {
 pub enum Request<'a> {
     /// create, create2, createContainer or createTTL; which one is in the first field.
     Create(OpCode, CreateRequest<'a>),
-    Delete { path: Cow<'a, str>, version: i32 },
-    Exists { path: Cow<'a, str>, watch: bool },
-    GetData { path: Cow<'a, str>, watch: bool },
-    SetData { path: Cow<'a, str>, data: Option<&'a [u8]>, version: i32 },
-    GetAcl { path: Cow<'a, str> },
-    SetAcl { path: Cow<'a, str>, acl: Option<Vec<Acl>>, version: i32 },
-    GetChildren { path: Cow<'a, str>, watch: bool },
-    GetChildren2 { path: Cow<'a, str>, watch: bool },
-    GetAllChildrenNumber { path: Cow<'a, str> },
-    GetEphemerals { prefix: Option<Cow<'a, str>> },
-    Sync { path: Cow<'a, str> },
+    Delete {
+        path: Cow<'a, str>,
+        version: i32,
+    },
+    Exists {
+        path: Cow<'a, str>,
+        watch: bool,
+    },
+    GetData {
+        path: Cow<'a, str>,
+        watch: bool,
+    },
+    SetData {
+        path: Cow<'a, str>,
+        data: Option<&'a [u8]>,
+        version: i32,
+    },
+    GetAcl {
+        path: Cow<'a, str>,
+    },
+    SetAcl {
+        path: Cow<'a, str>,
+        acl: Option<Vec<Acl>>,
+        version: i32,
+    },
+    GetChildren {
+        path: Cow<'a, str>,
+        watch: bool,
+    },
+    GetChildren2 {
+        path: Cow<'a, str>,
+        watch: bool,
+    },
+    GetAllChildrenNumber {
+        path: Cow<'a, str>,
+    },
+    GetEphemerals {
+        prefix: Option<Cow<'a, str>>,
+    },
+    Sync {
+        path: Cow<'a, str>,
+    },
     Ping,
-    Check { path: Cow<'a, str>, version: i32 },
+    Check {
+        path: Cow<'a, str>,
+        version: i32,
+    },
     Multi(Vec<MultiElement<'a>>),
     MultiRead(Vec<MultiElement<'a>>),
     Reconfig(ReconfigRequest<'a>),
-    CheckWatches { path: Cow<'a, str>, kind: i32 },
-    RemoveWatches { path: Cow<'a, str>, kind: i32 },
+    CheckWatches {
+        path: Cow<'a, str>,
+        kind: i32,
+    },
+    RemoveWatches {
+        path: Cow<'a, str>,
+        kind: i32,
+    },
     Auth(AuthPacket<'a>),
-    Sasl { token: Option<&'a [u8]> },
+    Sasl {
+        token: Option<&'a [u8]>,
+    },
     /// setWatches or setWatches2.
     SetWatches(OpCode, SetWatches<'a>),
-    AddWatch { path: Cow<'a, str>, mode: i32 },
+    AddWatch {
+        path: Cow<'a, str>,
+        mode: i32,
+    },
     WhoAmI,
     CloseSession,
 }
@@ -235,11 +280,7 @@ impl<'a> Request<'a> {
             }),
             OpCode::CheckWatches => Self::CheckWatches { path: r.string()?, kind: r.int()? },
             OpCode::RemoveWatches => Self::RemoveWatches { path: r.string()?, kind: r.int()? },
-            OpCode::Auth => Self::Auth(AuthPacket {
-                kind: r.int()?,
-                scheme: r.string()?,
-                auth: r.buffer()?,
-            }),
+            OpCode::Auth => Self::Auth(AuthPacket { kind: r.int()?, scheme: r.string()?, auth: r.buffer()? }),
             OpCode::Sasl => Self::Sasl { token: r.buffer()? },
             OpCode::SetWatches | OpCode::SetWatches2 => {
                 let mut lists = SetWatches {

@@ -274,7 +274,8 @@ impl Tree {
             let meta = self.store.meta(**id);
             meta.num_children == 0
                 && (meta.cversion > 0
-                    || never_used_ms > 0 && elapsed(meta.ctime) > i64::try_from(never_used_ms).unwrap_or(i64::MAX))
+                    || never_used_ms > 0
+                        && elapsed(meta.ctime) > i64::try_from(never_used_ms).unwrap_or(i64::MAX))
         };
         let expired = |id: &&NodeId| {
             let meta = self.store.meta(**id);

@@ -127,7 +127,8 @@ impl Store {
         }
         parent_meta.num_children -= 1;
         self.set_meta(slot.parent, &parent_meta);
-        if let Ok(entry) = self.index[shard(slot.path_hash)].find_entry(spread(slot.path_hash), |o| *o == id.0)
+        if let Ok(entry) =
+            self.index[shard(slot.path_hash)].find_entry(spread(slot.path_hash), |o| *o == id.0)
         {
             entry.remove();
         }

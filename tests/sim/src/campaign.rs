@@ -95,9 +95,11 @@ pub fn run(seed: u64, plan: &Plan) -> Result<Tally, Violation> {
     let mut prng = Prng::new(seed);
     let mut tally = Tally::default();
     let now = Now { mono_ms: 1_000, wall_ms: 1_700_000_000_000 };
-    let mut host = Host::start(Disk::new(), now, plan.force_sync).map_err(|e| violation(format!("a first start: {e}")))?;
+    let mut host = Host::start(Disk::new(), now, plan.force_sync)
+        .map_err(|e| violation(format!("a first start: {e}")))?;
     for life in 0..plan.lives {
-        let images = live(&mut host, &mut prng, plan).map_err(|what| violation(format!("life {life}: {what}")))?;
+        let images =
+            live(&mut host, &mut prng, plan).map_err(|what| violation(format!("life {life}: {what}")))?;
         let mut last = None;
         for image in images {
             last = Some(check(image, &host.history, host.now, &mut tally).map_err(&violation)?);

@@ -9,8 +9,8 @@ use zkrs_core::Now;
 use zkrs_core::peer::{ConnId, Effect, Effects, Input, Peer, PeerConfig, SnapshotStatus, Ticket};
 use zkrs_storage::purge::{KEEP_MIN, purge};
 use zkrs_storage::{
-    Compression, Dirs, LogWriter, LogWriterOptions, PeerSink, RecoveryOptions, Result, SnapshotWriter, loader,
-    recover,
+    Compression, Dirs, LogWriter, LogWriterOptions, PeerSink, RecoveryOptions, Result, SnapshotWriter,
+    loader, recover,
 };
 
 use crate::disk::Disk;
@@ -93,7 +93,9 @@ pub fn reborn(disk: &Disk, now: Now) -> Result<Reborn> {
 }
 
 fn sessions_of(peer: &Peer) -> u64 {
-    peer.sessions().into_iter().fold(0, |sum, (id, timeout_ms)| sum.wrapping_add(session_term(id, timeout_ms)))
+    peer.sessions()
+        .into_iter()
+        .fold(0, |sum, (id, timeout_ms)| sum.wrapping_add(session_term(id, timeout_ms)))
 }
 
 impl Host {
@@ -127,8 +129,7 @@ impl Host {
             let writer = SnapshotWriter::create(fs.clone(), &dirs.snap(), last_zxid, Compression::None)?;
             loader::write_first_snapshot(&mut peer, writer, now)?;
         }
-        let options =
-            LogWriterOptions { pre_alloc_bytes: PRE_ALLOC_BYTES, log_bytes_max: None, force_sync };
+        let options = LogWriterOptions { pre_alloc_bytes: PRE_ALLOC_BYTES, log_bytes_max: None, force_sync };
         let log = LogWriter::open(fs, &dirs.log(), last_zxid, options)?;
         Ok(Host {
             peer,
