@@ -1,6 +1,6 @@
 //! Two servers in lockstep: every step goes to both, and what they say is compared at once.
 
-use crate::explained::{Explained, explain};
+use crate::explained::{Explained, explain, parts_ways};
 use crate::server::{Kind, ScratchDir, Server};
 use crate::side::{Answer, Side};
 use crate::step::{Step, World};
@@ -201,6 +201,9 @@ impl Pair {
             outcome.records.push(record);
             if !fine {
                 return Ok(());
+            }
+            if parts_ways(step, &outcome.records[outcome.records.len() - 1].a) {
+                break;
             }
         }
         let (a_tree, b_tree) = (a.dump(), b.dump());
