@@ -3,12 +3,16 @@
 
 mod bench;
 mod date;
+mod jute_text;
+mod scripts;
 mod server;
 mod shell;
 mod status;
+mod tools;
 mod version;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// What the program ends with when it was called wrongly (Apache's `ExitCode.INVALID_INVOCATION`).
@@ -21,11 +25,15 @@ Usage: zkrs COMMAND [argument...]
 
   server     run a server: zkrs server [zoo.cfg]
   shell      talk to a server as zkCli does: zkrs shell [-server host:port] [command...]
+  log        look into transaction logs, check and mend them
+  snapshot   look into snapshots, compare them
+  cleanup    remove snapshots and logs that are no longer needed
   bench      load a server and measure it
   status     ask a server how it is: zkrs status [host:port]
   version    print the version
 
 `zkrs COMMAND --help` tells more. Without a command, this text.
+Called by the name of one of ZooKeeper's scripts (zkServer.sh, zkCli.sh, ...), it does what that script does.
 ";
 
 fn main() -> ExitCode {
@@ -33,7 +41,11 @@ fn main() -> ExitCode {
         Ok(words) => words.into_iter(),
         Err(problem) => return usage_error(&problem),
     };
-    words.next();
+    let program = words.next().unwrap_or_default();
+    let script = Path::new(&program).file_name().and_then(|name| name.to_str());
+    if let Some(code) = script.and_then(|name| scripts::run(name, words.as_slice())) {
+        return code;
+    }
     let command = words.next();
     let arguments: Vec<String> = words.collect();
     match command.as_deref() {
@@ -44,6 +56,9 @@ fn main() -> ExitCode {
         Some("bench") => bench::main(&arguments),
         Some("server") => server::main(&arguments),
         Some("shell") => shell::main(arguments),
+        Some("log") => tools::log::main(&arguments),
+        Some("snapshot") => tools::snapshot::main(&arguments),
+        Some("cleanup") => tools::cleanup::main(&arguments),
         Some("status") => status::main(&arguments),
         Some("version" | "-V" | "--version") => {
             println!("zkrs {} (Apache ZooKeeper 3.9.5 protocol and files)", version::OWN);

@@ -2,6 +2,8 @@
 
 use zkrs_client::{Acl, Id, perms};
 
+use crate::jute_text::id_record;
+
 /// Reads `scheme:id:perms,...`; entries of another form are left out, unknown letters ignored, and each is
 /// complained of, as zkCli does.
 pub fn parse(text: &str, mut complain: impl FnMut(String)) -> Vec<Acl> {
@@ -24,9 +26,9 @@ pub fn letters(bits: i32) -> String {
     LETTERS.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, letter)| letter).collect()
 }
 
-/// An id as jute's `Record.toString` prints it: comma-separated, marked and escaped strings, and a new line.
+/// An id as `Id.toString` prints it, which ends with a new line.
 pub fn id_text(id: &Id) -> String {
-    format!("'{},'{}\n", escaped(&id.scheme), escaped(&id.id))
+    id_record(id) + "\n"
 }
 
 const LETTERS: [(i32, char); 5] = [
@@ -46,23 +48,6 @@ fn parse_perms(text: &str, complain: &mut impl FnMut(String)) -> i32 {
         }
     }
     bits
-}
-
-/// The escapes of jute's CSV form (`Utils.toCSVString`).
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\0' => escaped.push_str("%00"),
-            '\n' => escaped.push_str("%0A"),
-            '\r' => escaped.push_str("%0D"),
-            ',' => escaped.push_str("%2C"),
-            '}' => escaped.push_str("%7D"),
-            '%' => escaped.push_str("%25"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -91,6 +76,5 @@ mod tests {
         assert_eq!(letters(31), "cdrwa");
         assert_eq!(letters(perms::READ | perms::ADMIN), "ra");
         assert_eq!(id_text(&Id::new("world", "anyone")), "'world,'anyone\n");
-        assert_eq!(id_text(&Id::new("digest", "a,b}%")), "'digest,'a%2Cb%7D%25\n");
     }
 }
