@@ -101,7 +101,6 @@ impl Drop for PanicGuard {
 }
 
 fn end_process(fatal: &Fatal) {
-    tracing::error!("{fatal}");
     eprintln!("zkrs: {fatal}");
     std::process::exit(fatal.exit_code());
 }

@@ -239,3 +239,105 @@ fn send(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     }
     Ok(sent)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::{Events, Interest, Poll, Token};
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream as StdStream};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    /// A socket of ours that is watched, and its other end.
+    fn pair(poll: &Poll) -> (TcpStream, StdStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let far = StdStream::connect(listener.local_addr().unwrap()).unwrap();
+        far.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let (near, _) = listener.accept().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let mut near = TcpStream::from_std(near);
+        poll.registry().register(&mut near, Token(0), Interest::READABLE | Interest::WRITABLE).unwrap();
+        (near, far)
+    }
+
+    #[test]
+    fn bytes_of_many_threads_arrive_whole_in_order_and_all() {
+        const THREADS: u64 = 4;
+        const ROUNDS: u64 = 3_000;
+        let mut poll = Poll::new().unwrap();
+        let (near, mut far) = pair(&poll);
+        let out = Out::default();
+        // Stands for the peer's lock: what it hands out is the order in which bytes are appended.
+        let order = Mutex::new(0u64);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (out, order, near) = (&out, &order, &near);
+                scope.spawn(move || {
+                    for round in 0..ROUNDS {
+                        let mut number = order.lock().unwrap();
+                        // Long enough to fill the socket now and then.
+                        let bytes = number.to_be_bytes().repeat(64);
+                        *number += 1;
+                        if thread == 0 && round % 2 == 0 {
+                            let claimed = out.claim_or_append(&bytes);
+                            drop(number);
+                            if claimed {
+                                out.flush_claimed(&bytes, near);
+                            }
+                        } else {
+                            out.append(&bytes, near, usize::MAX);
+                            drop(number);
+                            out.flush(near);
+                        }
+                    }
+                });
+            }
+            scope.spawn(|| {
+                let mut events = Events::with_capacity(8);
+                while !done.load(Ordering::SeqCst) {
+                    poll.poll(&mut events, Some(Duration::from_millis(10))).unwrap();
+                    if events.iter().any(|event| event.is_writable()) {
+                        out.flush_writable(&near);
+                    }
+                }
+            });
+            let mut frame = [0; 8 * 64];
+            for number in 0..THREADS * ROUNDS {
+                far.read_exact(&mut frame).unwrap();
+                assert_eq!(frame[..], number.to_be_bytes().repeat(64)[..]);
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn what_waits_is_sent_before_the_end() {
+        let poll = Poll::new().unwrap();
+        let (near, mut far) = pair(&poll);
+        let out = Out::default();
+        assert!(out.append(b"last ", &near, usize::MAX));
+        assert!(!out.append(b"words", &near, usize::MAX), "listed already");
+        assert!(!out.drain());
+        assert!(!out.append(b"too late", &near, usize::MAX));
+        assert_eq!(out.stage(), Stage::Draining);
+        out.flush(&near);
+        assert_eq!(out.stage(), Stage::Shut);
+        let mut all = String::new();
+        far.read_to_string(&mut all).unwrap();
+        assert_eq!(all, "last words");
+    }
+
+    #[test]
+    fn a_backlog_beyond_the_limit_ends_the_connection() {
+        let poll = Poll::new().unwrap();
+        let (near, mut far) = pair(&poll);
+        let out = Out::default();
+        assert!(out.append(&[1; 100], &near, 99), "one reply of any size is taken");
+        assert!(!out.append(&[1], &near, 99));
+        assert_eq!(out.stage(), Stage::Dead);
+        assert_eq!(far.read(&mut [0; 10]).unwrap(), 0);
+    }
+}

@@ -3,7 +3,7 @@
 use std::env;
 use std::fmt::Write as _;
 
-use crate::version::full_version;
+use crate::version::version_line;
 
 /// Keys that describe a Java machine stay, so that scripts find their lines; `<NA>` is what Java itself prints for a
 /// property it does not have.
@@ -12,7 +12,7 @@ pub(super) fn envi(out: &mut String) {
     let memory = memory_megabytes();
     let directory = env::current_dir().unwrap_or_default();
     let lines = [
-        ("zookeeper.version", full_version()),
+        ("zookeeper.version", version_line()),
         ("host.name", host_name()),
         ("java.version", "<NA>".to_owned()),
         ("java.vendor", "<NA>".to_owned()),

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::driver::Shared;
 use crate::stats::{Summary, decimal};
-use crate::version::full_version;
+use crate::version::version_line;
 
 pub(super) fn mntr(out: &mut String, shared: &Shared) {
     let (peer, connections) = {
@@ -16,7 +16,7 @@ pub(super) fn mntr(out: &mut String, shared: &Shared) {
         (core.peer.stats(), core.conns.len())
     };
     let (stats, latency) = (&shared.stats, &shared.stats.latency_ms);
-    line(out, "version", full_version());
+    line(out, "version", version_line());
     line(out, "server_state", "standalone");
     line(out, "ephemerals_count", peer.ephemerals_count);
     line(out, "num_alive_connections", connections);

@@ -8,13 +8,13 @@ use zkrs_core::peer::ConnId;
 
 use super::connections;
 use crate::driver::Shared;
-use crate::version::full_version;
+use crate::version::version_line;
 
 /// `srvr`; with the connection that asked, `stat`, which lists the clients as well.
 pub(super) fn srvr(out: &mut String, shared: &Shared, stat_for: Option<ConnId>) {
     let core = shared.read();
     let (peer, connections) = (core.peer.stats(), core.conns.len());
-    let _ = writeln!(out, "Zookeeper version: {}", full_version());
+    let _ = writeln!(out, "Zookeeper version: {}", version_line());
     if let Some(asking) = stat_for {
         out.push_str("Clients:\n");
         for conn in core.conns.iter() {
