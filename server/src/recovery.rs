@@ -2,6 +2,7 @@
 
 use zkrs_core::Now;
 use zkrs_core::peer::{Effects, Input, Loader, Peer, PeerConfig, SnapshotStatus};
+use zkrs_core::sasl::{SaslConfig, SaslUsers};
 use zkrs_core::tree::LoadError;
 use zkrs_storage::recovery::{RecoverySink, SinkError};
 use zkrs_storage::snapshot::SnapshotPart;
@@ -116,10 +117,23 @@ pub(crate) fn peer_config(config: &ServerConfig) -> PeerConfig {
         enforce_quota: tree.enforce_quota,
         skip_acl: auth.skip_acl,
         super_digest: auth.super_digest.as_ref().map(|secret| secret.expose().to_owned()),
+        sasl: SaslConfig {
+            users: SaslUsers::new(
+                auth.sasl
+                    .users
+                    .iter()
+                    .map(|(name, password)| (name.clone(), password.expose().to_owned()))
+                    .collect(),
+            ),
+            super_users: auth.sasl.super_users.iter().cloned().collect(),
+            scheme_enabled: auth.sasl.scheme_enabled,
+            allow_failed_clients: auth.sasl.allow_failed_clients,
+        },
         enforce_auth_schemes: auth.enforced_schemes.iter().flatten().cloned().collect(),
         container_check_interval_ms: u64::from(tree.container_check_interval_ms),
         container_max_per_minute: tree.containers_per_minute_max,
         container_max_never_used_ms: tree.container_never_used_ms_max.unwrap_or(0),
         reconfig_enabled: config.reconfig_enabled,
+        ..PeerConfig::default()
     }
 }

@@ -17,13 +17,14 @@ const WORDS: &[&str] = &[
 ];
 
 /// Schemes that 3.9.5 knows but this build cannot authenticate by.
-const SCHEMES_NOT_ACTIVE: &[&str] = &["sasl", "x509", "ensemble", "key"];
+const SCHEMES_NOT_ACTIVE: &[&str] = &["x509", "ensemble", "key"];
 
 /// What the settings stand on: the file's name for messages, and what was found beside it.
 pub(super) struct Surroundings<'a> {
     pub file: &'a str,
     pub server_id: Option<i64>,
     pub peers: PeersConfig,
+    pub sasl_users: Vec<(String, Secret)>,
 }
 
 struct Builder<'a> {
@@ -34,7 +35,7 @@ struct Builder<'a> {
 
 /// Makes the configuration; whatever is wrong is in `problems`, and then the result must not be used.
 pub(super) fn build(settings: &Settings, around: Surroundings<'_>, problems: &mut Problems) -> ServerConfig {
-    let Surroundings { file, server_id, peers } = around;
+    let Surroundings { file, server_id, peers, sasl_users } = around;
     let mut builder = Builder { settings, file, problems };
     let data_dir = builder.data_dir("dataDir").unwrap_or_else(|| {
         builder.error("dataDir", "is not set", "write e.g. dataDir=/var/lib/zookeeper");
@@ -59,7 +60,7 @@ pub(super) fn build(settings: &Settings, around: Surroundings<'_>, problems: &mu
         log: builder.log(),
         snapshots: builder.snapshots(),
         tree: builder.tree(),
-        auth: builder.auth(),
+        auth: builder.auth(sasl_users),
         four_letter_words: builder.four_letter_words(),
         audit_enabled: settings.switch("audit.enable"),
         read_only_mode_enabled: settings.switch("readonlymode.enabled"),
@@ -299,8 +300,9 @@ impl Builder<'_> {
         }
     }
 
-    fn auth(&mut self) -> AuthConfig {
+    fn auth(&mut self, sasl_users: Vec<(String, Secret)>) -> AuthConfig {
         let settings = self.settings;
+        let sasl = self.sasl(sasl_users);
         let algorithm = settings.text("DigestAuthenticationProvider.digestAlg").unwrap_or_default();
         let super_digest = settings.text("DigestAuthenticationProvider.superDigest");
         AuthConfig {
@@ -313,17 +315,48 @@ impl Builder<'_> {
                 _ => DigestAlgorithm::Sha1,
             },
             super_digest: super_digest.map(|text| Secret::new(text.to_owned())),
-            enforced_schemes: self.enforced_schemes(),
+            enforced_schemes: self.enforced_schemes(&sasl),
+            sasl,
         }
+    }
+
+    fn sasl(&mut self, users: Vec<(String, Secret)>) -> SaslConfig {
+        let settings = self.settings;
+        let super_users = settings.get("superUser").into_iter();
+        let super_users = super_users.chain(settings.family("superUser.").map(|(_, setting)| setting));
+        let super_users = super_users.map(|setting| setting.value.clone()).filter(|name| !name.is_empty());
+        SaslConfig {
+            users,
+            super_users: super_users.collect(),
+            scheme_enabled: self.has_sasl_provider(),
+            allow_failed_clients: settings.switch("allowSaslFailedClients"),
+        }
+    }
+
+    /// Whether one of the lines `authProvider.N` names SASL's class; what they name beside it is not active.
+    fn has_sasl_provider(&mut self) -> bool {
+        let mut has_sasl = false;
+        for (_, setting) in self.settings.family("authProvider.") {
+            match setting.value.strip_prefix("org.apache.zookeeper.server.auth.") {
+                Some("SASLAuthenticationProvider") => has_sasl = true,
+                Some("IPAuthenticationProvider" | "DigestAuthenticationProvider") => {}
+                _ => {
+                    let text = "has no effect yet: of Apache ZooKeeper's authentication providers, those for ip, \
+                                digest and sasl are part of this build";
+                    let kind = WarningKind::NotActive;
+                    self.problems.warn(&setting.origin, &setting.written, kind, text.to_owned());
+                }
+            }
+        }
+        has_sasl
     }
 
     /// AuthenticationHelper.initConfigurations. Schemes that cannot be had here stay in the set: it is safer to
     /// serve nobody than to serve those whom the operator shut out.
-    fn enforced_schemes(&mut self) -> Option<BTreeSet<String>> {
+    fn enforced_schemes(&mut self, sasl: &SaslConfig) -> Option<BTreeSet<String>> {
         let settings = self.settings;
         if settings.switch("sessionRequireClientSASLAuth") {
-            let text = "no client can be served: SASL is not part of this build";
-            self.warn("sessionRequireClientSASLAuth", WarningKind::NotActive, text.to_owned());
+            self.check_sasl("sessionRequireClientSASLAuth", sasl);
             return Some(BTreeSet::from(["sasl".to_owned()]));
         }
         if !settings.switch("enforce.auth.enabled") {
@@ -339,6 +372,7 @@ impl Builder<'_> {
             match scheme.as_str() {
                 "ip" => {}
                 "digest" if digest => {}
+                "sasl" => self.check_sasl("enforce.auth.schemes", sasl),
                 known if SCHEMES_NOT_ACTIVE.contains(&known) => {
                     let text = format!("no client can authenticate by {known}: it is not part of this build");
                     self.warn("enforce.auth.schemes", WarningKind::NotActive, text);
@@ -350,6 +384,19 @@ impl Builder<'_> {
             }
         }
         Some(schemes)
+    }
+
+    /// Whether the scheme sasl, which the key `name` insists on, can be had.
+    fn check_sasl(&mut self, name: &'static str, sasl: &SaslConfig) {
+        if !sasl.scheme_enabled {
+            let remedy =
+                "write authProvider.sasl=org.apache.zookeeper.server.auth.SASLAuthenticationProvider";
+            self.error(name, "the scheme sasl is not available", remedy);
+        } else if sasl.users.is_empty() {
+            let text =
+                "no client can be served: java.security.auth.login.config names no file with SASL users";
+            self.warn(name, WarningKind::Note, text.to_owned());
+        }
     }
 
     /// FourLetterCommands.isEnabled: everything after a `*` is ignored, `srvr` is always there.

@@ -4,6 +4,7 @@
 //! - [`keys`] is the table of all keys, from which `docs/zoo-cfg.md` is made;
 //! - `settings` merges the sources and checks values by the table;
 //! - `build` makes a [`ServerConfig`] of them and holds the rules between keys, `ensemble` those between servers;
+//! - `jaas` reads the file of SASL's users;
 //! - `zoo_cfg` reads the files; [`container`] makes one of a container's environment.
 //!
 //! This module stands on the standard library alone, and its reading of a text touches no disk.
@@ -13,6 +14,7 @@ pub mod container;
 #[cfg(test)]
 mod doc;
 mod ensemble;
+mod jaas;
 pub mod keys;
 mod peers;
 mod problem;

@@ -258,8 +258,23 @@ pub struct AuthConfig {
     pub digest_algorithm: DigestAlgorithm,
     /// `super:<base64 of the hash of super:password>`; who knows the password bypasses ACLs.
     pub super_digest: Option<Secret>,
+    /// How clients authenticate by SASL.
+    pub sasl: SaslConfig,
     /// Requests only from clients that authenticated by one of these schemes; `None`: from all.
     pub enforced_schemes: Option<BTreeSet<String>>,
+}
+
+/// SASL of clients, by DIGEST-MD5.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SaslConfig {
+    /// Names and passwords out of the JAAS file; empty: SASL is not configured.
+    pub users: Vec<(String, Secret)>,
+    /// Users that bypass ACLs.
+    pub super_users: BTreeSet<String>,
+    /// Whether the scheme sasl counts in ACLs.
+    pub scheme_enabled: bool,
+    /// Whether clients whose authentication failed may go on without it.
+    pub allow_failed_clients: bool,
 }
 
 /// Hash of the scheme digest.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::build::{self, Surroundings};
 use super::ensemble;
+use super::jaas;
 use super::peers;
 use super::problem::{ConfigError, ConfigWarning, Origin, Problems, WarningKind, shown};
 use super::properties::{self, PROPERTIES_BYTES_MAX};
@@ -151,7 +152,9 @@ fn finish(
             (read_dynamic(settings, &name, read, &mut problems), name)
         }
     };
-    let config = build::build(settings, Surroundings { file, server_id, peers }, &mut problems);
+    let sasl_users = jaas::read_users(settings, read, &mut problems);
+    let around = Surroundings { file, server_id, peers, sasl_users };
+    let config = build::build(settings, around, &mut problems);
     ensemble::check(&config, &peers_file, settings, &mut problems);
     ensemble::refuse(&config, &peers_file, &mut problems);
     note_single_server(&config, settings, &peers_file, &mut problems);

@@ -1,6 +1,6 @@
-//! Keys of what this build does not do yet: TLS, SASL, the admin server, metrics.
+//! Keys of what this build does not do yet: TLS, Kerberos, the admin server, metrics; and of SASL, which it does.
 
-use super::{Class, Key, Kind, int, row};
+use super::{Class, Key, Kind, int, row, used};
 
 const fn tls(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
     row(name, kind, default, Class::Later { what: "TLS", quiet: "" }, meaning)
@@ -10,12 +10,20 @@ const fn tls_switch(name: &'static str, meaning: &'static str) -> Key {
     row(name, Kind::Bool, "false", Class::Later { what: "TLS", quiet: "false" }, meaning)
 }
 
+const fn kerberos(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
+    row(name, kind, default, Class::Later { what: "Kerberos", quiet: "" }, meaning)
+}
+
+const fn kerberos_switch(name: &'static str, meaning: &'static str) -> Key {
+    row(name, Kind::Bool, "false", Class::Later { what: "Kerberos", quiet: "false" }, meaning)
+}
+
 const fn sasl(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
-    row(name, kind, default, Class::Later { what: "SASL", quiet: "" }, meaning)
+    row(name, kind, default, Class::Later { what: "SASL between servers", quiet: "" }, meaning)
 }
 
 const fn sasl_switch(name: &'static str, meaning: &'static str) -> Key {
-    row(name, Kind::Bool, "false", Class::Later { what: "SASL", quiet: "false" }, meaning)
+    row(name, Kind::Bool, "false", Class::Later { what: "SASL between servers", quiet: "false" }, meaning)
 }
 
 const fn admin(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
@@ -109,13 +117,21 @@ pub(super) static TLS: &[Key] = &[
 ];
 
 pub(super) static AUTH: &[Key] = &[
-    row(
+    used(
         "authProvider.*",
         Kind::Text,
         "",
-        Class::Later { what: "a further authentication provider", quiet: "" },
-        "Java class of an authentication provider; ip and digest are built in",
-    ),
+        "class of an authentication provider; sasl needs its own, ip and digest do not",
+    )
+    .example_is("org.apache.zookeeper.server.auth.SASLAuthenticationProvider"),
+    used(
+        "java.security.auth.login.config",
+        Kind::Path,
+        "",
+        "JAAS file; SASL's users and their passwords are in its section Server",
+    )
+    .flag()
+    .example_is("/etc/zookeeper/jaas.conf"),
     row(
         "ensembleAuthName",
         Kind::List,
@@ -123,19 +139,30 @@ pub(super) static AUTH: &[Key] = &[
         Class::Later { what: "the scheme ensemble", quiet: "" },
         "names by which clients may call this ensemble",
     ),
-    sasl("superUser", Kind::Text, "", "SASL user that bypasses ACLs"),
-    sasl("superUser.*", Kind::Text, "", "further SASL users that bypass ACLs"),
-    sasl_switch("allowSaslFailedClients", "clients whose SASL failed go on without it"),
-    sasl("letAnySaslUserDoX", Kind::Text, "", "every SASL user may do this"),
-    sasl("sasl.serverconfig", Kind::Text, "Server", "section of the JAAS file"),
-    sasl("SASLAuthenticationProvider.superPassword", Kind::Secret, "", "password of the SASL user super"),
-    sasl_switch("kerberos.removeHostFromPrincipal", "drop the host of Kerberos names"),
-    sasl_switch("kerberos.removeRealmFromPrincipal", "drop the realm of Kerberos names"),
-    sasl_switch("kerberos.canonicalizeHostNames", "use the servers' canonical host names"),
-    sasl("kinit", Kind::Text, "", "path of kinit"),
-    sasl("server.realm", Kind::Text, "", "Kerberos realm of the servers"),
-    sasl_switch("requireKerberosConfig", "a Kerberos configuration must be there"),
-    sasl("security.auth_to_local", Kind::Text, "DEFAULT", "rules that shorten Kerberos names"),
+    used("superUser", Kind::Text, "", "SASL user that bypasses ACLs"),
+    used("superUser.*", Kind::Text, "", "further SASL users that bypass ACLs"),
+    used("allowSaslFailedClients", Kind::Bool, "false", "clients whose SASL failed go on without it"),
+    row(
+        "letAnySaslUserDoX",
+        Kind::Text,
+        "",
+        Class::Later { what: "an id for every SASL user", quiet: "" },
+        "an ACL id that every SASL user matches",
+    ),
+    used("sasl.serverconfig", Kind::Text, "Server", "section of the JAAS file"),
+    used(
+        "SASLAuthenticationProvider.superPassword",
+        Kind::Secret,
+        "",
+        "password of the SASL user super, in place of the one in the JAAS file",
+    ),
+    kerberos_switch("kerberos.removeHostFromPrincipal", "drop the host of Kerberos names"),
+    kerberos_switch("kerberos.removeRealmFromPrincipal", "drop the realm of Kerberos names"),
+    kerberos_switch("kerberos.canonicalizeHostNames", "use the servers' canonical host names"),
+    kerberos("kinit", Kind::Text, "", "path of kinit"),
+    kerberos("server.realm", Kind::Text, "", "Kerberos realm of the servers"),
+    kerberos_switch("requireKerberosConfig", "a Kerberos configuration must be there"),
+    kerberos("security.auth_to_local", Kind::Text, "DEFAULT", "rules that shorten Kerberos names"),
     sasl_switch("quorum.auth.enableSasl", "SASL between servers").parsed(),
     sasl_switch("quorum.auth.learnerRequireSasl", "a learner insists on SASL").parsed(),
     sasl_switch("quorum.auth.serverRequireSasl", "a server insists on SASL from learners").parsed(),

@@ -163,6 +163,10 @@ fn kazoos_harness_is_served() {
     );
     let path = dir.write("zoo.cfg", &text);
     dir.write("myid", "1");
+    let module = "org.apache.zookeeper.server.auth.DigestLoginModule";
+    let jaas =
+        format!("\nServer {{\n    {module} required\n    user_super=\"s\"\n    user_jaasuser=\"p\";\n}};");
+    let jaas = dir.write("jaas.conf", &jaas).to_string_lossy().into_owned();
     let properties = [
         ("file.encoding", "UTF-8"),
         ("readonlymode.enabled", "true"),
@@ -170,7 +174,7 @@ fn kazoos_harness_is_served() {
         ("zookeeper.root.logger", "INFO,CONSOLE"),
         ("log4j.configuration", "file:/l/log4j.properties"),
         ("java.awt.headless", "true"),
-        ("java.security.auth.login.config", "/k/jaas.conf"),
+        ("java.security.auth.login.config", &jaas),
         ("zookeeper.DigestAuthenticationProvider.superDigest", "super:D/InIHSb7yEEbrWz8b9l71RjZJU="),
         ("znode.container.checkIntervalMs", "100"),
         ("zookeeper.tickTime", "9999"),
@@ -186,11 +190,11 @@ fn kazoos_harness_is_served() {
     assert!(config.reconfig_enabled && config.tree.extended_types_enabled && config.read_only_mode_enabled);
     assert!(config.sessions.local_sessions && config.sessions.local_sessions_upgrading);
     assert!(config.auth.super_digest.is_some() && config.four_letter_words.allow("ruok"));
+    assert!(config.auth.sasl.scheme_enabled && config.auth.sasl.users.len() == 2);
     let mut unheeded: Vec<&str> = warnings.iter().map(|warning| warning.key.as_str()).collect();
     unheeded.sort_unstable();
     let expected = [
         "admin.serverPort",
-        "authProvider.1",
         "secureClientPort",
         "serverCnxnFactory",
         "ssl.keyStore.location",
