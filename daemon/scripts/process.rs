@@ -15,9 +15,18 @@ pub fn read_pid_file(path: &Path) -> Option<Pid> {
     text.trim().parse().ok().filter(|pid| *pid > 0).and_then(Pid::from_raw)
 }
 
+/// Whether the process runs; one that has ended, and only waits for its parent to notice, does not.
 pub fn runs(pid: Pid) -> bool {
     // A process that we may not signal runs all the same.
-    matches!(test_kill_process(pid), Ok(()) | Err(rustix::io::Errno::PERM))
+    let exists = matches!(test_kill_process(pid), Ok(()) | Err(rustix::io::Errno::PERM));
+    exists && !has_ended(pid)
+}
+
+/// Linux tells by the letter behind the name in `/proc/PID/stat`.
+fn has_ended(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    matches!(state, Some('Z' | 'X'))
 }
 
 /// Asks a process to end.

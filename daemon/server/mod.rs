@@ -131,7 +131,10 @@ fn wait_for_start(
     starting: std::thread::JoinHandle<Result<Server, StartError>>,
 ) -> Result<Server, ExitCode> {
     let (done, started) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || done.send(starting.join()));
+    std::thread::spawn(move || {
+        // Nobody waits any more only if a signal ends the process.
+        let _ = done.send(starting.join());
+    });
     let started = runtime.block_on(async {
         tokio::select! {
             started = started => started,

@@ -37,9 +37,6 @@ pub fn text(out: &mut dyn Write, loaded: &Loaded, with_data: bool) -> Result<(),
         let ephemerals = tree.ephemerals(*session).count();
         writeln!(out, "{session:#016x}, {timeout_ms}, {ephemerals}")?;
     }
-    if let Some((zxid, digest)) = loaded.digest.filter(|(zxid, _)| *zxid > 0) {
-        writeln!(out, "Target zxid digest is: {zxid:x}, {digest}")?;
-    }
     Ok(writeln!(out, "----\nLast zxid: 0x{last:x}")?)
 }
 
