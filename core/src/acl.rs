@@ -2,7 +2,7 @@
 //!
 //! Deliberately ignorant of znodes: it answers whether a list is well formed and whether somebody matches it.
 //! Sources: `PrepRequestProcessor.fixupACL`, `ZooKeeperServer.checkACL`, `DigestAuthenticationProvider`,
-//! `IPAuthenticationProvider` of 3.9.5.
+//! `IPAuthenticationProvider`, `SASLAuthenticationProvider` of 3.9.5.
 
 mod ip;
 
@@ -102,12 +102,12 @@ pub fn encode_acls(out: &mut Vec<u8>, acls: Option<&[Acl]>) {
 const EXPANDED_BYTES_MAX: usize = 0xfffff;
 
 /// Makes the list a transaction stores out of the list a client sent: duplicates dropped, `auth` replaced by
-/// the connection's authenticated identities.
+/// the connection's authenticated identities. `sasl_enabled` says whether the scheme `sasl` is known.
 ///
 /// # Errors
 /// [`ErrorCode::InvalidAcl`] for an empty list, an unknown scheme, an id its scheme does not accept, or `auth`
 /// on a connection that has authenticated as nobody.
-pub fn fixup(acls: Option<&[Acl]>, identities: &[Id]) -> Result<Vec<Acl>, ErrorCode> {
+pub fn fixup(acls: Option<&[Acl]>, identities: &[Id], sasl_enabled: bool) -> Result<Vec<Acl>, ErrorCode> {
     let acls = acls.filter(|acls| !acls.is_empty()).ok_or(ErrorCode::InvalidAcl)?;
     let mut unique: Vec<&Acl> = Vec::with_capacity(acls.len());
     for acl in acls {
@@ -134,6 +134,7 @@ pub fn fixup(acls: Option<&[Acl]>, identities: &[Id]) -> Result<Vec<Acl>, ErrorC
             }
             "digest" if is_digest_id(&acl.id.id) => fixed.push(acl.clone()),
             "ip" if ip::is_ip_id(&acl.id.id) => fixed.push(acl.clone()),
+            "sasl" if sasl_enabled && is_sasl_id(&acl.id.id) => fixed.push(acl.clone()),
             _ => return Err(ErrorCode::InvalidAcl),
         }
         let added = fixed[before..].iter().map(|acl: &Acl| 12 + acl.id.scheme.len() + acl.id.id.len()).sum();
@@ -150,6 +151,7 @@ pub fn allows(acls: &[Acl], wanted: i32, identities: &[Id]) -> bool {
     acls.iter().filter(|acl| acl.perms & wanted != 0).any(|acl| match acl.id.scheme.as_str() {
         "world" => acl.id.id == "anyone",
         "ip" => identities.iter().any(|id| id.scheme == "ip" && ip_matches(&id.id, &acl.id.id)),
+        "sasl" => identities.iter().any(|id| id.scheme == "sasl" && (id.id == acl.id.id || id.id == "super")),
         scheme => identities.iter().any(|id| id.scheme == scheme && id.id == acl.id.id),
     })
 }
@@ -189,6 +191,12 @@ fn is_digest_id(id: &str) -> bool {
     id.trim_end_matches(':').split(':').count() == 2 && !id.trim_end_matches(':').is_empty()
 }
 
+/// What `KerberosName` can parse: a text without `@`, or `service@realm`, or `service/host@realm`.
+fn is_sasl_id(id: &str) -> bool {
+    let Some((name, realm)) = id.split_once('@') else { return true };
+    !realm.contains(['@', '/']) && name.matches('/').count() <= 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,12 +217,24 @@ mod tests {
     #[test]
     fn auth_expands_in_place_and_needs_somebody() {
         let auth = [Acl { perms: 31, id: Id::new("auth", "") }];
-        assert_eq!(fixup(Some(&auth), &[Id::new("ip", "127.0.0.1")]), Err(ErrorCode::InvalidAcl));
+        assert_eq!(fixup(Some(&auth), &[Id::new("ip", "127.0.0.1")], false), Err(ErrorCode::InvalidAcl));
         let me = digest_identity(b"a:b");
-        let fixed = fixup(Some(&auth), &[Id::new("ip", "127.0.0.1"), me.clone()]).unwrap();
+        let fixed = fixup(Some(&auth), &[Id::new("ip", "127.0.0.1"), me.clone()], false).unwrap();
         assert_eq!(fixed, [Acl { perms: 31, id: me.clone() }]);
         assert!(allows(&fixed, perms::READ, &[me]));
         assert!(!allows(&fixed, perms::READ, &[]));
         assert!(allows(&fixed, perms::READ, &[Id::new("super", "")]));
+    }
+
+    #[test]
+    fn sasl_ids_are_kerberos_names_and_super_matches_all() {
+        let bob = [Acl { perms: 31, id: Id::new("sasl", "bob") }];
+        assert_eq!(fixup(Some(&bob), &[], false), Err(ErrorCode::InvalidAcl));
+        assert_eq!(fixup(Some(&bob), &[], true).as_deref(), Ok(&bob[..]));
+        assert!(is_sasl_id("") && is_sasl_id("a/b/c") && is_sasl_id("a/b@c") && is_sasl_id("@"));
+        assert!(!is_sasl_id("a/b/c@d") && !is_sasl_id("a@b@c") && !is_sasl_id("a@b/c"));
+        let allowed = |user: &str| allows(&bob, perms::READ, &[Id::new("sasl", user)]);
+        assert!(allowed("bob") && allowed("super") && !allowed("eve"));
+        assert!(!allows(&bob, perms::READ, &[Id::new("digest", "bob")]));
     }
 }

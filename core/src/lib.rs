@@ -6,8 +6,8 @@
 //!
 //! Where things live, from the wire inwards: [`jute`] (Apache's encoding), [`proto`] (client requests and
 //! replies), [`prep`] (a request becomes a transaction or an error), [`txn`] (transactions and their bytes),
-//! [`tree`] (znodes), [`watch`] (who wants to know), [`session`] (who is there), [`peer`] (the state machine
-//! that joins them), [`client`] (the other end of the wire).
+//! [`tree`] (znodes), [`watch`] (who wants to know), [`session`] (who is there), [`sasl`] (who can prove it),
+//! [`peer`] (the state machine that joins them), [`client`] (the other end of the wire).
 #![no_std]
 
 extern crate alloc;
@@ -19,6 +19,7 @@ pub mod path;
 pub mod peer;
 pub mod prep;
 pub mod proto;
+pub mod sasl;
 pub mod session;
 pub mod tree;
 pub mod txn;

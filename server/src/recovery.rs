@@ -134,6 +134,5 @@ pub(crate) fn peer_config(config: &ServerConfig) -> PeerConfig {
         container_max_per_minute: tree.containers_per_minute_max,
         container_max_never_used_ms: tree.container_never_used_ms_max.unwrap_or(0),
         reconfig_enabled: config.reconfig_enabled,
-        ..PeerConfig::default()
     }
 }

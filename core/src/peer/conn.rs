@@ -4,6 +4,7 @@ use super::ConnId;
 use crate::Zxid;
 use crate::acl::Id;
 use crate::proto::OpCode;
+use crate::sasl::DigestMd5Server;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::ToString;
@@ -46,6 +47,8 @@ pub(super) struct Conn {
     pub has_read_only: bool,
     /// What the connection has proved to be.
     pub identities: Vec<Id>,
+    /// Its exchange of SASL tokens.
+    pub sasl: DigestMd5Server,
     pub pending: VecDeque<Pending>,
     /// Bytes held in `pending`.
     pub pending_bytes: usize,
@@ -59,6 +62,7 @@ impl Conn {
             timeout_ms: 0,
             has_read_only: true,
             identities: alloc::vec![Id { scheme: "ip".to_string(), id: address.to_string() }],
+            sasl: DigestMd5Server::default(),
             pending: VecDeque::new(),
             pending_bytes: 0,
         }

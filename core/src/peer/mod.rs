@@ -14,12 +14,14 @@ mod housekeeping;
 mod read;
 mod recover;
 mod request;
+mod sasl;
 
 pub use effect::{Effect, Effects, Input, Ticket};
 pub use recover::Loader;
 
 use crate::prep::Prep;
 use crate::proto::Stat;
+use crate::sasl::{Nonces, SaslConfig};
 use crate::session::Sessions;
 use crate::tree::Tree;
 use crate::watch::Watches;
@@ -64,6 +66,8 @@ pub struct PeerConfig {
     pub skip_acl: bool,
     /// `user:base64(sha1(user:password))` of the superuser.
     pub super_digest: Option<String>,
+    /// How clients authenticate by SASL.
+    pub sasl: SaslConfig,
     /// Schemes of which a client must have proved one before it may do anything; empty for no such rule.
     pub enforce_auth_schemes: Vec<String>,
     /// How often containers and TTL znodes are looked for.
@@ -92,6 +96,7 @@ impl Default for PeerConfig {
             enforce_quota: false,
             skip_acl: false,
             super_digest: None,
+            sasl: SaslConfig::default(),
             enforce_auth_schemes: Vec::new(),
             container_check_interval_ms: 60_000,
             container_max_per_minute: 10_000,
@@ -155,6 +160,8 @@ pub struct Peer {
     last_ticket: Ticket,
     reaper: housekeeping::Reaper,
     snapshots: housekeeping::Snapshots,
+    /// For SASL challenges.
+    nonces: Nonces,
     /// Scratch for the stats of one apply.
     stats: Vec<Stat>,
 }

@@ -3,6 +3,7 @@
 use super::housekeeping::{Reaper, Snapshots};
 use super::{Peer, PeerConfig};
 use crate::prep::{Prep, PrepConfig};
+use crate::sasl::Nonces;
 use crate::session::Sessions;
 use crate::tree::{ImageLoader, LoadError, Progress, Silent, Tree, TreeConfig};
 use crate::txn::{Txn, decode_payload};
@@ -29,8 +30,8 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader that has read nothing. `seed` is for hashes of client-chosen paths and for the snapshot
-    /// schedule.
+    /// A loader that has read nothing. `seed` is for hashes of client-chosen paths, for the snapshot
+    /// schedule and for SASL nonces; outside of tests nobody may guess it.
     pub fn new(config: PeerConfig, seed: u64) -> Self {
         Self {
             config,
@@ -125,6 +126,7 @@ impl Loader {
             enforce_quota: config.enforce_quota,
             skip_acl: config.skip_acl,
             digest_enabled: config.digest_enabled,
+            sasl_enabled: config.sasl.scheme_enabled,
         };
         Peer {
             prep: Prep::new(prep_config, &tree),
@@ -139,6 +141,7 @@ impl Loader {
             last_ticket: 0,
             reaper: Reaper::new(&config, now),
             snapshots: Snapshots::new(&config, self.seed, self.txns),
+            nonces: Nonces::new(self.seed),
             stats: Vec::new(),
             config,
         }

@@ -4,7 +4,7 @@ use super::conn::{Conn, Origin, OriginKind, Pending, Stage};
 use super::read::{Leaves, reply};
 use super::{ConnId, Effects, Peer, ReadOutcome};
 use crate::acl;
-use crate::jute::{DecodeError, Reader, Writer};
+use crate::jute::{DecodeError, Reader};
 use crate::prep::{Caller, Prepared};
 use crate::proto::{
     AddWatchMode, AuthPacket, ErrorCode, EventType, OpCode, ReplyHeader, Request, RequestHeader, SetWatches,
@@ -263,19 +263,6 @@ impl Peer {
         });
     }
 
-    /// No SASL mechanism is configured: Apache answers a token with a null one, out of turn.
-    fn on_sasl(&mut self, id: ConnId, header: RequestHeader, body: &[u8], effects: &mut Effects) {
-        match Request::decode(OpCode::Sasl, body) {
-            Ok(Request::Sasl { token: Some(_) }) => effects.send(id, |out| {
-                frame(out, |out| {
-                    ReplyHeader { xid: header.xid, zxid: 0, err: ErrorCode::Ok }.encode(out);
-                    out.put_buffer(None);
-                });
-            }),
-            _ => self.close(id, effects),
-        }
-    }
-
     fn authenticate(&mut self, id: ConnId, packet: &AuthPacket<'_>) -> bool {
         let Some(conn) = self.conns.get_mut(&id) else { return false };
         match &*packet.scheme {
@@ -358,7 +345,7 @@ fn is_sync(payload: &[u8]) -> bool {
     RequestHeader::decode(&mut Reader::new(payload)).is_ok_and(|header| header.op == OpCode::Sync as i32)
 }
 
-fn add_identity(conn: &mut Conn, id: acl::Id) {
+pub(super) fn add_identity(conn: &mut Conn, id: acl::Id) {
     if !conn.identities.contains(&id) {
         conn.identities.push(id);
     }

@@ -26,7 +26,10 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let config = PeerConfig { extended_types_enabled: true, ..PeerConfig::default() };
+        Self::with(PeerConfig { extended_types_enabled: true, ..PeerConfig::default() })
+    }
+
+    fn with(config: PeerConfig) -> Self {
         let now = Now { mono_ms: 1000, wall_ms: 1_700_000_000_000 };
         Self {
             peer: Loader::new(config, 5).finish(now),
@@ -436,6 +439,83 @@ fn an_unreadable_znode_is_not_told_of() {
     assert_eq!(rig.ask(2, 2, &get("/s", false)), Err(ErrorCode::NoAuth));
     rig.ask(1, 2, &create("/open", 0)).unwrap();
     assert_eq!(rig.event(2), (EventType::NodeCreated, "/open".into()));
+}
+
+fn sasl(change: impl FnOnce(&mut PeerConfig)) -> Rig {
+    let users = [("bob", "secret"), ("root", "secret")];
+    let users = users.map(|(name, password)| (name.to_string(), password.to_string())).to_vec();
+    let mut config = PeerConfig::default();
+    config.sasl.users = crate::sasl::SaslUsers::new(users);
+    config.sasl.super_users = vec!["root".to_string()];
+    config.sasl.scheme_enabled = true;
+    change(&mut config);
+    let mut rig = Rig::with(config);
+    rig.connect(1);
+    rig
+}
+
+fn token(rig: &mut Rig, token: &[u8]) -> (ErrorCode, Option<Vec<u8>>) {
+    rig.send(1, 7, &Request::Sasl { token: Some(token) });
+    let (xid, err, body) = rig.reply(1);
+    assert_eq!(xid, 7);
+    (err, Reader::new(&body).buffer().unwrap().map(<[u8]>::to_vec))
+}
+
+fn log_in(rig: &mut Rig, user: &str, password: &str) -> (ErrorCode, Option<Vec<u8>>) {
+    let (_, challenge) = token(rig, b"");
+    let response = crate::sasl::tests::respond(&challenge.unwrap(), user, password);
+    token(rig, response.as_bytes())
+}
+
+#[test]
+fn sasl_users_get_their_name() {
+    let mut rig = sasl(|config| config.enforce_auth_schemes = vec!["sasl".to_string()]);
+    assert_eq!(log_in(&mut rig, "bob", "secret").0, ErrorCode::Ok);
+    let mine = CreateRequest {
+        acl: Some(vec![Acl { perms: 31, id: crate::acl::Id::new("auth", "") }]),
+        ..create_body("/bob", 0)
+    };
+    rig.ask(1, 1, &Request::Create(OpCode::Create, mine)).unwrap();
+    rig.ask(1, 2, &get("/bob", false)).unwrap();
+    // Once is enough: another token on the same connection fails.
+    assert_eq!(token(&mut rig, b""), (ErrorCode::SessionClosedRequireAuth, None));
+    assert_eq!(rig.closed, [1]);
+
+    let mut rig = sasl(|_| ());
+    let hers = CreateRequest {
+        acl: Some(vec![Acl { perms: 31, id: crate::acl::Id::new("sasl", "alice") }]),
+        ..create_body("/alice", 0)
+    };
+    rig.ask(1, 1, &Request::Create(OpCode::Create, hers)).unwrap();
+    assert_eq!(rig.ask(1, 2, &get("/alice", false)), Err(ErrorCode::NoAuth));
+    assert_eq!(log_in(&mut rig, "root", "secret").0, ErrorCode::Ok);
+    rig.ask(1, 3, &get("/alice", false)).unwrap();
+}
+
+#[test]
+fn failed_sasl_ends_the_connection_unless_allowed() {
+    let mut rig = sasl(|_| ());
+    assert_eq!(log_in(&mut rig, "bob", "guess"), (ErrorCode::AuthFailed, None));
+    assert_eq!(rig.closed, [1]);
+
+    let mut rig = sasl(|config| config.sasl.allow_failed_clients = true);
+    assert_eq!(log_in(&mut rig, "eve", "secret"), (ErrorCode::Ok, None));
+    assert_eq!(rig.closed, [0; 0]);
+    rig.ask(1, 1, &create("/a", 0)).unwrap();
+
+    let mut rig = sasl(|config| {
+        config.sasl.allow_failed_clients = true;
+        config.enforce_auth_schemes = vec!["sasl".to_string()];
+    });
+    assert_eq!(log_in(&mut rig, "bob", "guess"), (ErrorCode::SessionClosedRequireAuth, None));
+    assert_eq!(rig.closed, [1]);
+
+    // Not configured: a null token.
+    let mut rig = Rig::new();
+    rig.connect(1);
+    assert_eq!(token(&mut rig, b""), (ErrorCode::Ok, None));
+    rig.send(1, 8, &Request::Sasl { token: None });
+    assert_eq!(rig.closed, [1]);
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub struct PrepConfig {
     pub skip_acl: bool,
     /// Whether digests are predicted.
     pub digest_enabled: bool,
+    /// Whether the scheme `sasl` counts in ACLs.
+    pub sasl_enabled: bool,
 }
 
 /// Who asks.
@@ -202,7 +204,7 @@ impl Step<'_> {
         let mode = CreateMode::from_flags(create.flags).ok_or(ErrorCode::BadArguments)?;
         self.check_ttl(op, mode, create.ttl_ms)?;
         let parent_path = parent_of_new(&create.path)?;
-        let acls = acl::fixup(create.acl.as_deref(), self.caller.identities)?;
+        let acls = acl::fixup(create.acl.as_deref(), self.caller.identities, self.config.sasl_enabled)?;
         let parent = self.znode(parent_path)?;
         self.authorize(&parent, perms::CREATE)?;
         let parent_path = if parent_path.is_empty() { "/" } else { parent_path };
@@ -305,7 +307,7 @@ impl Step<'_> {
         if !path::is_valid(&path) {
             return Err(ErrorCode::BadArguments);
         }
-        let acls = acl::fixup(acls, self.caller.identities)?;
+        let acls = acl::fixup(acls, self.caller.identities, self.config.sasl_enabled)?;
         let znode = self.znode(&path)?;
         self.authorize(&znode, perms::ADMIN)?;
         let version = next_version(znode.meta.aversion, version)?;

@@ -43,6 +43,7 @@ impl Drop for TempDir {
     }
 }
 
+const SASL_PROVIDER: &str = "org.apache.zookeeper.server.auth.SASLAuthenticationProvider";
 const MINIMUM: &str = "dataDir=/d\nclientPort=2181\n";
 
 fn load(text: &str) -> (ServerConfig, Vec<String>) {

@@ -70,6 +70,7 @@ fn defaults_are_apaches() {
         digest_enabled: true,
         digest_algorithm: DigestAlgorithm::Sha1,
         super_digest: None,
+        sasl: SaslConfig::default(),
         enforced_schemes: None,
     };
     assert_eq!(config.auth, auth);
@@ -99,6 +100,8 @@ fn every_used_key_has_an_effect() {
         ("enforce.auth.schemes", _) => "ip".to_owned(),
         ("4lw.commands.whitelist", _) => "*".to_owned(),
         ("server.*", _) => "zoo1:2888:3888".to_owned(),
+        ("authProvider.*", _) => SASL_PROVIDER.to_owned(),
+        ("superUser" | "superUser.*", _) => "bob".to_owned(),
         (_, keys::Kind::Bool) => (key.default != "true").to_string(),
         (_, keys::Kind::YesNo) => (if key.default == "yes" { "no" } else { "yes" }).to_owned(),
         (_, keys::Kind::Int { .. }) => (key.default.parse::<i64>().unwrap_or(50).max(0) + 1000).to_string(),
@@ -108,13 +111,22 @@ fn every_used_key_has_an_effect() {
         (name, kind) => panic!("no other value for {name} of kind {kind:?}"),
     };
     for key in keys::all().filter(|key| key.class == keys::Class::Used) {
-        // These two point to files, or to what this build refuses; tests of their own cover them.
-        if ["dynamicConfigFile", "standaloneEnabled"].contains(&key.name) {
+        // These point to files, or to what this build refuses; tests of their own cover them.
+        let needs_more = [
+            "dynamicConfigFile",
+            "standaloneEnabled",
+            "java.security.auth.login.config",
+            "sasl.serverconfig",
+            "SASLAuthenticationProvider.superPassword",
+        ];
+        if needs_more.contains(&key.name) {
             continue;
         }
+        let provider = format!("authProvider.1={SASL_PROVIDER}\n");
         let context = match key.name {
             "enforce.auth.schemes" => "enforce.auth.enabled=true\n",
             "enforce.auth.enabled" => "enforce.auth.schemes=digest\n",
+            "sessionRequireClientSASLAuth" => &provider,
             name if name.ends_with("_weight") => "connection_throttle_weight_enabled=true\n",
             _ => "",
         };
@@ -154,7 +166,7 @@ fn kazoos_harness_is_served() {
     let text = format!(
         "\ntickTime=2000\ndataDir={}\nclientPort=20000\nsecureClientPort=20004\nmaxClientCnxns=0\n\
          admin.serverPort=20003\nserverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n\
-         authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n\
+         authProvider.1={SASL_PROVIDER}\n\
          ssl.keyStore.location=/k/keystore.jks\nssl.keyStore.password=apassword\n\
          ssl.trustStore.location=/k/truststore.jks\nssl.trustStore.password=apassword\n\
          4lw.commands.whitelist=*\nreconfigEnabled=true\nlocalSessionsEnabled=true\n\

@@ -62,12 +62,11 @@ fn four_letter_words() {
     assert_eq!(warnings, ["zoo.cfg:3: 4lw.commands.whitelist: roku is not a four-letter word of ZooKeeper"]);
 }
 
-const PROVIDER: &str = "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider";
-
 #[test]
 fn sasl_needs_its_provider_and_its_users() {
-    let sasl =
-        with_minimum(&format!("{PROVIDER}\nsuperUser=bob\nsuperUser.2=eve\nallowSaslFailedClients=true"));
+    let sasl = with_minimum(&format!(
+        "authProvider.1={SASL_PROVIDER}\nsuperUser=bob\nsuperUser.2=eve\nallowSaslFailedClients=true"
+    ));
     let sasl = sasl.auth.sasl;
     assert!(sasl.scheme_enabled && sasl.allow_failed_clients && sasl.users.is_empty());
     assert_eq!(Vec::from_iter(sasl.super_users), ["bob", "eve"]);
@@ -81,7 +80,8 @@ fn sasl_needs_its_provider_and_its_users() {
         errors_of("enforce.auth.enabled=true\nenforce.auth.schemes=sasl"),
         [format!("zoo.cfg:4: enforce.auth.schemes: {missing}")]
     );
-    let (_, warnings) = load(&format!("{MINIMUM}{PROVIDER}\nsessionRequireClientSASLAuth=true"));
+    let (_, warnings) =
+        load(&format!("{MINIMUM}authProvider.1={SASL_PROVIDER}\nsessionRequireClientSASLAuth=true"));
     let nobody = "zoo.cfg:4: sessionRequireClientSASLAuth: no client can be served: \
         java.security.auth.login.config names no file with SASL users";
     assert_eq!(warnings, [nobody]);
@@ -97,10 +97,15 @@ fn enforced_authentication_fails_closed() {
     };
     assert_eq!(schemes("enforce.auth.schemes=digest"), None);
     assert_eq!(
-        schemes(&format!("{PROVIDER}\nenforce.auth.enabled=true\nenforce.auth.schemes=digest, sasl")),
+        schemes(&format!(
+            "authProvider.1={SASL_PROVIDER}\nenforce.auth.enabled=true\nenforce.auth.schemes=digest, sasl"
+        )),
         Some("digest sasl".to_owned())
     );
-    assert_eq!(schemes(&format!("{PROVIDER}\nsessionRequireClientSASLAuth=true")), Some("sasl".to_owned()));
+    assert_eq!(
+        schemes(&format!("authProvider.1={SASL_PROVIDER}\nsessionRequireClientSASLAuth=true")),
+        Some("sasl".to_owned())
+    );
     let missing = "zoo.cfg:3: enforce.auth.enabled: is true, but enforce.auth.schemes names no scheme; \
         write e.g. enforce.auth.schemes=digest";
     assert_eq!(errors_of("enforce.auth.enabled=true"), [missing]);
