@@ -1,6 +1,6 @@
 //! From a prepared transaction to its effect: propose, commit when the log has it, apply, tell, reply.
 
-use super::conn::{Conn, Origin, OriginKind, Pending};
+use super::conn::{Conn, Origin, OriginKind, Pending, Stage};
 use super::{ConnId, Effect, Effects, Peer, Proposal, Ticket};
 use crate::acl::{self, Acl, perms};
 use crate::jute::Writer;
@@ -97,14 +97,18 @@ impl Peer {
         effects: &mut Effects,
     ) {
         let Some(conn) = self.conns.get_mut(&origin.conn) else { return };
-        if !matches!(conn.pending.front(), Some(Pending::Txn(zxid)) if *zxid == header.zxid) {
+        if conn.stage == Stage::Closing {
             return;
         }
-        conn.pending.pop_front();
+        match conn.pending.pop_front() {
+            Some(Pending::Txn(zxid)) if zxid == header.zxid => {}
+            other => panic!("the reply to 0x{:x} is due, but {other:?} is next in line", header.zxid),
+        }
         match origin.request {
             OriginKind::CreateSession => {
                 self.sessions.touch(header.client_id, conn.timeout_ms, now);
                 self.establish(origin.conn, effects);
+                self.take_early_frames(now, origin.conn, effects);
             }
             OriginKind::Op(op) => {
                 self.send_reply(origin.conn, origin.xid, effects, |out| write_result(op, txn, stats, out));

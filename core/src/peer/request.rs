@@ -103,15 +103,17 @@ impl Peer {
             }
             decoded => {
                 let must_wait = !is_next && !conn.pending.is_empty();
-                let sync_upto = self.proposals.back().map(|proposal| proposal.zxid);
+                let proposed = self.proposals.back().map(|proposal| proposal.zxid);
                 let Some(conn) = self.conns.get_mut(&id) else { return };
-                if must_wait {
-                    return conn.push_frame(payload);
-                }
-                if let (OpCode::Sync, Some(upto), false) = (op, sync_upto, is_next) {
+                // A sync waits for what is proposed when it comes, its own connection's writes included; what
+                // is proposed later is none of its business.
+                if let (OpCode::Sync, Some(upto), false) = (op, proposed, is_next) {
                     conn.pending.push_back(Pending::Sync(upto, Box::from(payload)));
                     self.syncs.push_back((upto, id));
                     return;
+                }
+                if must_wait {
+                    return conn.push_frame(payload);
                 }
                 match decoded {
                     Ok(request) => self.on_read(id, header, &request, effects),
@@ -306,6 +308,19 @@ impl Peer {
         });
     }
 
+    /// Handles what a client sent ahead of the answer to its handshake, as if it came now. Its writes get their
+    /// places in the order before those of any later frame.
+    pub(super) fn take_early_frames(&mut self, now: Now, id: ConnId, effects: &mut Effects) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.pending_bytes = 0;
+        for early in core::mem::take(&mut conn.pending) {
+            let established = self.conns.get(&id).is_some_and(|conn| conn.stage == Stage::Established);
+            if let (Pending::Frame(payload), true) = (early, established) {
+                self.on_frame(now, id, &payload, false, effects);
+            }
+        }
+    }
+
     /// Answers what waited behind something that is answered now.
     pub(super) fn drain(&mut self, now: Now, id: ConnId, effects: &mut Effects) {
         loop {
@@ -319,13 +334,6 @@ impl Peer {
                 continue;
             }
             let Some(payload) = conn.pop_frame() else { return };
-            // A sync that comes to the head now must still wait for what is proposed by now.
-            let upto = self.proposals.back().map(|proposal| proposal.zxid);
-            if let (Some(upto), true) = (upto, is_sync(&payload)) {
-                conn.pending.push_front(Pending::Sync(upto, payload));
-                self.syncs.push_back((upto, id));
-                return;
-            }
             self.on_frame(now, id, &payload, true, effects);
         }
     }
@@ -339,10 +347,6 @@ fn malformed_write(op: OpCode, body: &[u8]) -> ErrorCode {
         (OpCode::SetData | OpCode::SetAcl, Ok(None)) => ErrorCode::BadArguments,
         _ => ErrorCode::MarshallingError,
     }
-}
-
-fn is_sync(payload: &[u8]) -> bool {
-    RequestHeader::decode(&mut Reader::new(payload)).is_ok_and(|header| header.op == OpCode::Sync as i32)
 }
 
 pub(super) fn add_identity(conn: &mut Conn, id: acl::Id) {

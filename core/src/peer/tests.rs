@@ -240,6 +240,57 @@ fn a_sync_waits_for_what_others_have_proposed() {
     assert_eq!(rig.reply(2), (2, ErrorCode::Ok, rig.peer_get("/a")));
 }
 
+#[test]
+fn a_sync_waits_for_nothing_that_comes_after_it() {
+    let mut rig = Rig::new();
+    rig.connect(1);
+    rig.auto_sync = false;
+    rig.send(1, 1, &create("/a", 0));
+    rig.send(1, 2, &Request::Sync { path: "/".into() });
+    rig.send(1, 3, &set("/a", b"x"));
+    rig.send(1, 4, &Request::CloseSession);
+    rig.sync_disk();
+    for xid in 1..=4 {
+        let frame = rig.frame(1).expect("a reply");
+        let header = ReplyHeader::decode(&mut Reader::new(&frame)).unwrap();
+        // The session's creation was zxid 1; the sync sees what was proposed before it.
+        let zxid = [2, 2, 3, 4][xid - 1];
+        assert_eq!((header.xid, header.zxid, header.err), (xid as i32, zxid, ErrorCode::Ok));
+    }
+}
+
+#[test]
+fn what_comes_before_the_handshake_is_answered_keeps_its_place() {
+    let mut rig = Rig::new();
+    rig.auto_sync = false;
+    rig.open(1);
+    let mut hello = Vec::new();
+    ConnectRequest {
+        protocol_version: 0,
+        last_zxid_seen: 0,
+        timeout_ms: 10_000,
+        session_id: 0,
+        password: vec![0; 16],
+        read_only: false,
+        has_read_only: true,
+    }
+    .encode(&mut hello);
+    rig.step(Input::ClientRequest { conn: 1, payload: &hello });
+    rig.send(1, 1, &create("/a", 0));
+    rig.send(1, 2, &set("/a", b"1"));
+    rig.send(1, 3, &get("/a", false));
+    rig.sync_disk();
+    rig.send(1, 4, &set("/a", b"2"));
+    rig.send(1, 5, &get("/a", false));
+    rig.sync_disk();
+    ConnectResponse::decode(&rig.frame(1).expect("a connect response")).unwrap();
+    let data = |body: Vec<u8>| Reader::new(&body).buffer().unwrap().map(<[u8]>::to_vec);
+    assert_eq!([rig.reply(1).0, rig.reply(1).0], [1, 2]);
+    assert_eq!(data(rig.reply(1).2), Some(b"1".to_vec()));
+    assert_eq!(rig.reply(1).0, 4);
+    assert_eq!(data(rig.reply(1).2), Some(b"2".to_vec()));
+}
+
 impl Rig {
     fn peer_get(&self, path: &str) -> Vec<u8> {
         let id = self.peer.tree().find(path).unwrap();

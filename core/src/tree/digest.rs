@@ -1,6 +1,13 @@
 //! The tree digest: the wrapping sum of a CRC-32 per znode, version 2 (`DigestCalculator`).
 
-use super::Meta;
+use super::{Meta, Tree};
+use crate::Zxid;
+use crate::txn::{DIGEST_VERSION, TxnDigest};
+
+/// One digest is kept for every so many transactions.
+const DIGEST_LOG_INTERVAL: Zxid = 128;
+/// And so many of them.
+const DIGEST_LOG_ENTRIES_MAX: usize = 1024;
 
 /// Whether a path takes part: everything below `/zookeeper/` is left out, `/zookeeper` itself is in.
 pub fn is_digested(path: &str) -> bool {
@@ -26,4 +33,26 @@ pub fn znode_digest(path: &str, data: &[u8], meta: &Meta) -> u32 {
     crc.update(data);
     crc.update(&stat);
     crc.finalize()
+}
+
+impl Tree {
+    /// Compares the digest that a transaction predicted with the tree's.
+    pub(super) fn compare_digest(&mut self, zxid: Zxid, digest: Option<TxnDigest>) {
+        if !self.config.digest_enabled {
+            return;
+        }
+        let Some(digest) = digest.filter(|d| d.version == DIGEST_VERSION) else { return };
+        if zxid <= self.digest_valid_after {
+            return;
+        }
+        if digest.digest != self.digest {
+            self.digest_mismatches += 1;
+        }
+        if zxid % DIGEST_LOG_INTERVAL == 0 {
+            self.digest_log.push_back((zxid, self.digest));
+            if self.digest_log.len() > DIGEST_LOG_ENTRIES_MAX {
+                self.digest_log.pop_front();
+            }
+        }
+    }
 }

@@ -26,6 +26,9 @@ pub enum ImageStatus {
 #[derive(Debug)]
 pub(super) struct Walk {
     zxid: Zxid,
+    /// Znodes made after this are left out. Beyond `zxid` only when the tree came from a fuzzy snapshot without
+    /// its log: what that held is not in any log to come.
+    czxid_max: Zxid,
     /// ACL ids from here on are not in the image's table.
     acl_id_limit: u32,
     phase: Phase,
@@ -82,6 +85,7 @@ impl Tree {
         head[count_at..count_at + 4].copy_from_slice(&i32::to_be_bytes(count));
         self.walk = Some(Walk {
             zxid: self.last_processed,
+            czxid_max: self.last_processed.max(self.loaded_czxid_max),
             acl_id_limit,
             phase: Phase::Head(head),
             with_zxid,
@@ -137,7 +141,7 @@ impl Tree {
                     }
                     frame.next = self.store.next_sibling(id);
                     walk.path.truncate(frame.path_len);
-                    if self.store.meta(id).czxid <= walk.zxid {
+                    if self.store.meta(id).czxid <= walk.czxid_max {
                         walk.path.push('/');
                         walk.path.push_str(self.store.name(id));
                         self.write_znode(id, walk, out);

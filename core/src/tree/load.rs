@@ -247,6 +247,7 @@ impl ImageLoader {
             return Err(LoadError::MissingParent(path.to_owned()));
         }
         self.count_acl_use(meta.acl);
+        self.tree.loaded_czxid_max = self.tree.loaded_czxid_max.max(meta.czxid);
         self.tree.insert(path, meta, data);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Quotas: limits and usage kept in znodes below `/zookeeper/quota` (`StatsTrack`, `Quotas`, `PathTrie`).
 
+use super::Tree;
 use crate::path;
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -85,6 +86,52 @@ impl Quotas {
         if let Some(subject) = subject_of(parent) {
             self.limited.remove(subject);
         }
+    }
+}
+
+impl Tree {
+    /// A znode was made: it may be a quota's, and counts in one.
+    pub(super) fn quota_after_create(&mut self, path: &str, parent_path: &str, data_len: usize) {
+        if parent_path.starts_with(path::QUOTA) {
+            match path::name(path) {
+                LIMITS => self.quotas.add(parent_path),
+                STATS => self.recount_quota(parent_path),
+                _ => {}
+            }
+        }
+        self.adjust_quota(path, data_len as i64, 1);
+    }
+
+    /// Counts a quota's usage afresh.
+    pub(super) fn recount_quota(&mut self, quota_path: &str) {
+        if let Some(subject) = subject_of(quota_path) {
+            let (count, bytes) = self.usage(subject);
+            self.write_usage(subject, count, bytes);
+        }
+    }
+
+    /// Adds a change to the usage of the quota that covers `path`.
+    pub(super) fn adjust_quota(&mut self, path: &str, bytes: i64, count: i64) {
+        let Some(subject) = self.quotas.covering(path) else { return };
+        let stats = self.find(&znode_of(subject, STATS));
+        let Some(stats) = stats else { return };
+        let (old_count, old_bytes) = match StatsTrack::parse(self.store.meta_and_data(stats).1) {
+            Some(track) if track.count >= 0 && track.bytes >= 0 => (track.count + count, track.bytes + bytes),
+            // Junk a client wrote there: count afresh, this change included.
+            _ => self.usage(subject),
+        };
+        self.write_usage(subject, old_count, old_bytes);
+    }
+
+    /// Rewrites a stats znode's data and nothing else: no version, no watch, no transaction.
+    fn write_usage(&mut self, subject: &str, count: i64, bytes: i64) {
+        let Some(stats) = self.find(&znode_of(subject, STATS)) else { return };
+        let text = StatsTrack::usage_text(count, bytes);
+        let (mut meta, old) = self.store.meta_and_data(stats);
+        let old_len = old.len();
+        meta.data_is_null = false;
+        self.store.set_meta_and_data(stats, &meta, text.as_bytes());
+        self.data_bytes = self.data_bytes - old_len as u64 + text.len() as u64;
     }
 }
 
