@@ -27,8 +27,13 @@ fn frame(xid: i32, request: &Request<'_>) -> Vec<u8> {
 }
 
 fn create<'a>(path: &'a str, data: &'a [u8]) -> Request<'a> {
-    let create =
-        CreateRequest { path: Cow::Borrowed(path), data: Some(data), acl: Some(Acl::open()), flags: 0, ttl_ms: -1 };
+    let create = CreateRequest {
+        path: Cow::Borrowed(path),
+        data: Some(data),
+        acl: Some(Acl::open()),
+        flags: 0,
+        ttl_ms: -1,
+    };
     Request::Create(OpCode::Create, create)
 }
 
@@ -111,7 +116,9 @@ fn core(c: &mut Criterion) {
     rig.fill();
     let mut group = c.benchmark_group("core");
     let gets: Vec<Vec<u8>> = (0..1024)
-        .map(|i| frame(2, &Request::GetData { path: format!("/b/{:010}", i * 97 % ZNODES).into(), watch: false }))
+        .map(|i| {
+            frame(2, &Request::GetData { path: format!("/b/{:010}", i * 97 % ZNODES).into(), watch: false })
+        })
         .collect();
     let mut at = 0;
     let mut out = Vec::new();
