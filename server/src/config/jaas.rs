@@ -294,7 +294,9 @@ mod tests {
                          user_super=\"super_secret\"\n    user_jaasuser=\"jaas_password\";\n};";
 
     /// The users and the warnings, or the errors.
-    fn load(jaas: &str, more: &str) -> Result<(Vec<(String, String)>, Vec<String>), Vec<String>> {
+    type Loaded = Result<(Vec<(String, String)>, Vec<String>), Vec<String>>;
+
+    fn load(jaas: &str, more: &str) -> Loaded {
         let dir = TempDir::new("jaas");
         let path = dir.path().join("jaas.conf");
         std::fs::write(&path, jaas).expect("a temporary file");
