@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use zkrs_core::Now;
 use zkrs_core::acl::digest_identity;
 use zkrs_core::peer::{
-    ConnId, Effect, Effects, Input as PeerInput, Loader, Peer, PeerConfig, ReadOutcome, SnapshotStatus, Ticket,
+    ConnId, Effect, Effects, Input as PeerInput, Loader, Peer, PeerConfig, ReadOutcome, SnapshotStatus,
+    Ticket,
 };
 use zkrs_core::proto::{ConnectRequest, ConnectResponse, OpCode, RequestHeader};
 
@@ -237,7 +238,10 @@ impl Rig {
                     self.closing.push(*conn);
                 }
                 Effect::Established { conn, session, timeout_ms } => {
-                    assert!(*session != 0 && *timeout_ms > 0, "an established session has an id and a timeout");
+                    assert!(
+                        *session != 0 && *timeout_ms > 0,
+                        "an established session has an id and a timeout"
+                    );
                     assert!(self.established.contains_key(conn), "the response comes before the fact");
                 }
                 Effect::Append { ticket, zxid, range } => {

@@ -37,8 +37,18 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: [Target; 6] = [
-    Target { name: "client_port", input_bytes_max: 4096, heap_bytes_max: 16 << 20, check: client_port::check },
-    Target { name: "jute_records", input_bytes_max: 4096, heap_bytes_max: 2 << 20, check: jute_records::check },
+    Target {
+        name: "client_port",
+        input_bytes_max: 4096,
+        heap_bytes_max: 16 << 20,
+        check: client_port::check,
+    },
+    Target {
+        name: "jute_records",
+        input_bytes_max: 4096,
+        heap_bytes_max: 2 << 20,
+        check: jute_records::check,
+    },
     Target { name: "txn_log", input_bytes_max: 8192, heap_bytes_max: 16 << 20, check: txn_log::check },
     Target { name: "snapshot", input_bytes_max: 8192, heap_bytes_max: 24 << 20, check: snapshot::check },
     Target { name: "zoo_cfg", input_bytes_max: 4096, heap_bytes_max: 4 << 20, check: zoo_cfg::check },

@@ -63,13 +63,9 @@ pub fn request<'a>(input: &mut Input<'a>) -> Request<'a> {
         OpCode::Delete => Request::Delete { path: path(input), version: version(input) },
         OpCode::Exists => Request::Exists { path: path(input), watch: input.flag() },
         OpCode::GetData => Request::GetData { path: path(input), watch: input.flag() },
-        OpCode::SetData => {
-            Request::SetData { path: path(input), data: data(input), version: version(input) }
-        }
+        OpCode::SetData => Request::SetData { path: path(input), data: data(input), version: version(input) },
         OpCode::GetAcl => Request::GetAcl { path: path(input) },
-        OpCode::SetAcl => {
-            Request::SetAcl { path: path(input), acl: acl(input), version: version(input) }
-        }
+        OpCode::SetAcl => Request::SetAcl { path: path(input), acl: acl(input), version: version(input) },
         OpCode::GetChildren => Request::GetChildren { path: path(input), watch: input.flag() },
         OpCode::GetChildren2 => Request::GetChildren2 { path: path(input), watch: input.flag() },
         OpCode::GetAllChildrenNumber => Request::GetAllChildrenNumber { path: path(input) },
@@ -178,7 +174,12 @@ fn elements<'a>(input: &mut Input<'a>, reads: bool) -> Vec<MultiElement<'a>> {
                 (true, 0..3) => MultiElement::GetData { path: path(input) },
                 (true, _) => MultiElement::GetChildren { path: path(input) },
                 (false, 0 | 1) => MultiElement::Create(
-                    input.pick(&[OpCode::Create, OpCode::Create2, OpCode::CreateContainer, OpCode::CreateTtl]),
+                    input.pick(&[
+                        OpCode::Create,
+                        OpCode::Create2,
+                        OpCode::CreateContainer,
+                        OpCode::CreateTtl,
+                    ]),
                     create(input),
                 ),
                 (false, 2) => MultiElement::Delete { path: path(input), version: version(input) },

@@ -23,7 +23,9 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for target in TARGETS.iter().filter(|target| args.is_empty() || args.iter().any(|name| name == target.name)) {
+    for target in
+        TARGETS.iter().filter(|target| args.is_empty() || args.iter().any(|name| name == target.name))
+    {
         let mut inputs = 0;
         for folder in ["corpus", "regressions"] {
             inputs += replay(target, &root.join(folder).join(target.name));

@@ -73,7 +73,11 @@ fn keys(put: &impl Fn(&str, String, &[u8])) {
     let mut dictionary = String::from("# Written by the binary `seed`: the keys of zoo.cfg.\n");
     let lines: Vec<String> = keys::all().map(|key| format!("{}={}\n", key.name, key.example())).collect();
     for (n, lines) in lines.chunks(24).enumerate() {
-        put("zoo_cfg", format!("keys-{n}"), format!("\0dataDir=/d\nclientPort=2181\n{}", lines.concat()).as_bytes());
+        put(
+            "zoo_cfg",
+            format!("keys-{n}"),
+            format!("\0dataDir=/d\nclientPort=2181\n{}", lines.concat()).as_bytes(),
+        );
     }
     for key in keys::all().filter(|key| key.name.is_ascii()) {
         dictionary.push_str(&format!("\"{}=\"\n", key.name));
@@ -122,7 +126,11 @@ fn busy_peer(prng: &mut Prng) -> (Peer, Vec<Vec<u8>>) {
             frames.push(frame);
         }
     }
-    peer.step(now, PeerInput::ClientOpened { conn: 1, address: IpAddr::V4(Ipv4Addr::LOCALHOST) }, &mut effects);
+    peer.step(
+        now,
+        PeerInput::ClientOpened { conn: 1, address: IpAddr::V4(Ipv4Addr::LOCALHOST) },
+        &mut effects,
+    );
     for frame in frames {
         peer.step(now, PeerInput::ClientRequest { conn: 1, payload: &frame }, &mut effects);
         for effect in &effects.list {
@@ -143,8 +151,8 @@ fn logs(payloads: &[Vec<u8>], put: &impl Fn(&str, String, &[u8])) {
         let dirs = Dirs::new("/data", None);
         dirs.ensure(&disk, true).expect("an empty disk takes directories");
         let options = LogWriterOptions { pre_alloc_bytes: 0, ..LogWriterOptions::default() };
-        let mut writer =
-            LogWriter::open(Arc::new(disk.clone()), &dirs.log(), 0, options).expect("an empty disk takes a log");
+        let mut writer = LogWriter::open(Arc::new(disk.clone()), &dirs.log(), 0, options)
+            .expect("an empty disk takes a log");
         writer.append(&payloads[..count]).and_then(|()| writer.flush()).expect("the disk does not fail");
         drop(writer);
         let path = disk.paths().into_iter().find(|path| path.ends_with("log.1")).expect("there is a log");
@@ -170,7 +178,9 @@ fn logs(payloads: &[Vec<u8>], put: &impl Fn(&str, String, &[u8])) {
 fn snapshots(peer: &mut Peer, put: &impl Fn(&str, String, &[u8])) {
     let fresh = Loader::new(PeerConfig::default(), 5).finish(Now::default());
     for (which, peer) in [("fresh", &mut { fresh }), ("busy", peer)] {
-        for (n, compression) in [Compression::None, Compression::Gz, Compression::Snappy].into_iter().enumerate() {
+        for (n, compression) in
+            [Compression::None, Compression::Gz, Compression::Snappy].into_iter().enumerate()
+        {
             let disk = Disk::new();
             let dirs = Dirs::new("/data", None);
             dirs.ensure(&disk, true).expect("an empty disk takes directories");
