@@ -56,7 +56,7 @@ impl Events {
     pub fn one_shot(&self, watch: OneShotWatch) {
         let queue = self.queue.clone();
         tokio::spawn(async move {
-            let _ = queue.send(watch.await);
+            send(&queue, watch.await);
         });
     }
 
@@ -65,9 +65,7 @@ impl Events {
         let queue = self.queue.clone();
         tokio::spawn(async move {
             while let Some(event) = watcher.next().await {
-                if queue.send(event).is_err() {
-                    break;
-                }
+                send(&queue, event);
             }
         });
     }
@@ -87,6 +85,14 @@ impl Events {
                 }
             }
         })
+    }
+}
+
+/// Hands a watch's event on. A session's end reaches every watch too, and is told once, by the session itself.
+fn send(queue: &UnboundedSender<WatchedEvent>, event: WatchedEvent) {
+    if event.kind != EventKind::Session {
+        // The queue is gone only when the shell is.
+        let _ = queue.send(event);
     }
 }
 

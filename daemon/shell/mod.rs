@@ -182,6 +182,11 @@ impl Shell {
 
     /// Runs a command, prints why it failed, and remembers the exit code.
     async fn execute(&mut self, words: Vec<String>) {
+        if matches!(words[0].as_str(), "quit" | "exit") {
+            // Keeps the exit code of the command before it.
+            self.is_over = true;
+            return;
+        }
         let outcome = match self.repeated(words) {
             Ok(words) => self.dispatch(words).await,
             Err(error) => Err(error),
@@ -215,10 +220,6 @@ impl Shell {
     async fn dispatch(&mut self, words: Vec<String>) -> Outcome {
         let argument = words.get(1).map(String::as_str);
         match words[0].as_str() {
-            "quit" | "exit" => {
-                self.is_over = true;
-                return Ok(());
-            }
             "help" => {
                 self.out.note(&commands::usage());
                 self.out.record(serde_json::json!({ "commands": commands::names() }));
