@@ -60,9 +60,9 @@ fn run(arguments: &Arguments) -> usize {
                 plans.push(Plan { from, to, stop, compression, znodes, snap_count, seed: arguments.seed });
             };
             plan("", arguments.small, 1_000_000);
-            plan("", arguments.small, arguments.small / 4);
-            plan("gz", arguments.small, arguments.small / 4);
-            plan("snappy", arguments.small, arguments.small / 4);
+            plan("", arguments.small, arguments.small);
+            plan("gz", arguments.small, arguments.small);
+            plan("snappy", arguments.small, arguments.small);
             if arguments.znodes > 0 {
                 plan("", arguments.znodes, 100_000);
             }
