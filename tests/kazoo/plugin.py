@@ -23,7 +23,6 @@ PORTS_PER_PROCESS = 40
 REASONS = {
     "peers": ("apache", "zkrs"),
     "apache": ("apache", "zkrs"),
-    "sasl": ("zkrs",),
     "tls": ("zkrs",),
 }
 
