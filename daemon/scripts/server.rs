@@ -12,8 +12,8 @@ use super::config_file::ConfigFile;
 use super::environment::{Environment, path_variable, variable};
 use super::{process, status};
 
-/// How long `start` looks whether the server stays; then it is said to have started, as the script says.
-const START_LOOK: Duration = Duration::from_secs(1);
+/// How long `start` waits for the server to answer; then it is said to have started if it still runs.
+const START_LOOK: Duration = Duration::from_secs(10);
 /// How long `stop` waits for the server to end.
 const STOP_WAIT: Duration = Duration::from_secs(30);
 

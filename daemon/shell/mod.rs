@@ -82,11 +82,15 @@ async fn run(options: Options) -> u8 {
         shell.close().await;
     } else {
         shell.execute(options.command).await;
-        if !shell.made_ephemeral.load(Ordering::Relaxed) {
-            // Nobody waits for that event, and zkCli does not print it either.
-            shell.events.set_session_printed(false);
-            shell.close().await;
+        if shell.made_ephemeral.load(Ordering::Relaxed) {
+            // Dropping the client would end the session, and the znode with it; zkCli leaves it to expire.
+            let exit = shell.exit;
+            std::mem::forget(shell);
+            return exit;
         }
+        // Nobody waits for that event, and zkCli does not print it either.
+        shell.events.set_session_printed(false);
+        shell.close().await;
     }
     shell.exit
 }
