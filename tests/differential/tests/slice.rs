@@ -5,7 +5,8 @@ use zkrs_differential::pair::{PROFILES, Pair};
 use zkrs_differential::rng::sequence_seed;
 use zkrs_differential::server::Kind;
 
-const SEQUENCES_PER_PROFILE: u64 = 75;
+/// `tests/differential/run.sh --slice` runs more.
+const SEQUENCES_PER_PROFILE: u64 = 10;
 
 #[test]
 fn zkrs_answers_as_apache_does() {
