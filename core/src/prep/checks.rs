@@ -40,7 +40,7 @@ pub(super) fn check_quota(tree: &Tree, path: &str, bytes: i64, count: i64) -> Re
         .find(&quota::znode_of(subject, quota::LIMITS))
         .and_then(|id| tree.meta_and_data(id).1.and_then(StatsTrack::parse));
     let Some(limits) = limits else { return Ok(()) };
-    let (used_count, used_bytes) = tree.quota_usage(subject);
+    let Some((used_count, used_bytes)) = tree.quota_usage(subject) else { return Ok(()) };
     let count_limit = if limits.count_hard > -1 { limits.count_hard } else { -1 };
     let bytes_limit = if limits.bytes_hard > -1 { limits.bytes_hard } else { -1 };
     let over_count = count != 0 && count_limit > -1 && used_count + count > count_limit;

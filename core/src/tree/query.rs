@@ -153,14 +153,13 @@ impl Tree {
         self.quotas.covering(path)
     }
 
-    /// What is used under a quota's path: from its stats znode, or counted when that holds junk.
-    pub fn quota_usage(&self, subject: &str) -> (i64, i64) {
-        let track = self
-            .find(&quota::znode_of(subject, quota::STATS))
-            .and_then(|id| StatsTrack::parse(self.store.meta_and_data(id).1));
-        match track {
-            Some(track) if track.count >= 0 && track.bytes >= 0 => (track.count, track.bytes),
-            _ => self.usage(subject),
+    /// What is used under a quota's path: from its stats znode, or counted when that holds junk. `None` without
+    /// a stats znode: then nothing is enforced, as in Apache.
+    pub fn quota_usage(&self, subject: &str) -> Option<(i64, i64)> {
+        let stats = self.find(&quota::znode_of(subject, quota::STATS))?;
+        match StatsTrack::parse(self.store.meta_and_data(stats).1) {
+            Some(track) if track.count >= 0 && track.bytes >= 0 => Some((track.count, track.bytes)),
+            _ => Some(self.usage(subject)),
         }
     }
 
