@@ -1,5 +1,8 @@
 //! The command line of `zkrs server`.
 
+// The texts below are help pages, where brackets mean what they mean in a usage line.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use std::path::Path;
 
 use clap::{Parser, ValueEnum};

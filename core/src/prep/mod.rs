@@ -1,6 +1,6 @@
 //! A request becomes a transaction, or an error (`PrepRequestProcessor` of 3.9.5).
 //!
-//! Decides against the committed tree plus what is prepared but not yet committed (the [`Overlay`]), in
+//! Decides against the committed tree plus what is prepared but not yet committed (the overlay), in
 //! Apache's order of checks, and predicts the digest that the tree will have. Knows no connection, no log and
 //! no reply. Everything a transaction may do at apply is decided here: what passes cannot fail later.
 

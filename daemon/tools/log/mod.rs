@@ -60,7 +60,7 @@ enum Command {
     /// Give up every transaction after a zxid
     Chop {
         /// A directory of logs, which is cut in place (stop the server first); or a file, which is copied to
-        /// FILE.chopped<zxid>
+        /// FILE.choppedZXID
         path: PathBuf,
         /// The last zxid to keep
         #[arg(long, value_parser = zxid, value_name = "ZXID")]

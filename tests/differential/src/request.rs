@@ -296,9 +296,14 @@ fn show_data(data: &Data) -> String {
     }
 }
 
-/// An ACL for people: `perms:scheme:id` entries.
+/// An ACL for people: `perms:scheme:id` entries. Neighbours that differ in nothing but their digest id are sorted:
+/// an `auth` entry becomes one for each identity of the connection, in no particular order.
 pub fn show_acls(acls: Option<&[AclEntry]>) -> String {
     let Some(acls) = acls else { return "null".to_string() };
+    let mut acls = acls.to_vec();
+    let expanded =
+        |a: &AclEntry, b: &AclEntry| (a.0, &a.1) == (b.0, &b.1) && a.1.as_deref() == Some(&b"digest"[..]);
+    acls.chunk_by_mut(expanded).for_each(|run| run.sort());
     let entries: Vec<String> = acls
         .iter()
         .map(|(perms, scheme, id)| {

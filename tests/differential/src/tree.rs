@@ -116,7 +116,7 @@ impl Client {
     /// The paths at and below `root`.
     ///
     /// # Errors
-    /// As [`Super::walk`].
+    /// As reading the tree.
     pub fn paths(&mut self, root: &[u8]) -> Result<Vec<Vec<u8>>, String> {
         let mut found = Vec::new();
         let mut level = vec![root.to_vec()];
