@@ -36,6 +36,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a command waits for a server before it fails with ConnectionLoss, as it does in zkCli after a failed
 /// attempt.
 const NO_SERVER_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the first prompt at a terminal waits for the connection, to show its state and not to be in its way.
+const GREETING_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a completion may take.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -151,6 +153,10 @@ impl Shell {
             self.out.line("Welcome to ZooKeeper!");
             let state = if prompt.is_edited() { "enabled" } else { "disabled" };
             self.out.line(&format!("JLine support is {state}"));
+        }
+        if prompt.is_edited() {
+            let _ = self.client.wait_connected(GREETING_TIMEOUT).await;
+            self.events.settle().await;
         }
         while !self.is_over {
             prompt.ask(self.prompt());
