@@ -114,13 +114,8 @@ fn half_a_request_does_not_keep_a_session_alive() {
     });
     let mut other = Wire::with_session(host.address);
     assert_eq!(other.exists("/never"), Ok(false));
-    assert_eq!(
-        other.resume_session(wire.session, &wire.password),
-        Err(Ended::Closed),
-        "not twice on a connection"
-    );
-    let mut third = Wire::connect(host.address);
-    let answer = third.resume_session(wire.session, &wire.password).expect("an answer");
+    let mut late = Wire::connect(host.address);
+    let answer = late.resume_session(wire.session, &wire.password).expect("an answer");
     assert_eq!((answer.session_id, answer.timeout_ms), (0, 0), "the session is gone");
 }
 
@@ -318,8 +313,8 @@ fn undecodable_bodies_are_answered_with_an_error() {
     let mut xid = 0;
     for op in OpCode::ALL {
         let has_no_body = matches!(op, OpCode::Ping | OpCode::WhoAmI | OpCode::CloseSession);
-        // These end the connection by design: a bad auth packet, and a check outside of a multi.
-        if has_no_body || matches!(op, OpCode::Auth | OpCode::Check) {
+        // These end the connection by design: a bad auth packet or token, and a check outside of a multi.
+        if has_no_body || matches!(op, OpCode::Auth | OpCode::Sasl | OpCode::Check) {
             continue;
         }
         xid += 1;

@@ -342,3 +342,26 @@ impl Op {
 fn ephemeral(session: i64) -> String {
     format!("/ephemeral-{session:x}")
 }
+
+/// The checker itself: a lost, a doubled and a reordered write have no explanation.
+#[test]
+fn the_checker_sees_what_must_not_be() {
+    let mut writer = Writer::new(0, Random::new(1));
+    let op = |n: u32| Op::Create { name: format!("n{n}"), data: format!("d{n}") };
+    let corner = |ops: &[u32]| {
+        let mut corner = Corner::default();
+        ops.iter().for_each(|n| corner.apply(&op(*n)));
+        corner
+    };
+    writer.known = corner(&[1, 2]);
+    let pending = [op(3), op(4)];
+    for (found, survived) in [(&[1, 2][..], 0), (&[1, 2, 3], 1), (&[1, 2, 3, 4], 2)] {
+        assert_eq!(writer.explain(&corner(found), &pending), Ok(survived));
+    }
+    for wrong in [&[1][..], &[1, 2, 4], &[1, 2, 2], &[1, 2, 3, 4, 4]] {
+        assert!(writer.explain(&corner(wrong), &pending).is_err(), "{wrong:?} is explained");
+    }
+    let mut torn = corner(&[1, 2]);
+    torn.znodes.insert("n2".to_owned(), String::new());
+    assert!(writer.explain(&torn, &pending).is_err(), "half a write is explained");
+}
