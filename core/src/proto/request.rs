@@ -280,7 +280,12 @@ impl<'a> Request<'a> {
             }),
             OpCode::CheckWatches => Self::CheckWatches { path: r.string()?, kind: r.int()? },
             OpCode::RemoveWatches => Self::RemoveWatches { path: r.string()?, kind: r.int()? },
-            OpCode::Auth => Self::Auth(AuthPacket { kind: r.int()?, scheme: r.string()?, auth: r.buffer()? }),
+            OpCode::Auth => Self::Auth(AuthPacket {
+                kind: r.int()?,
+                // No scheme is one that nobody knows.
+                scheme: r.string_or_null()?.unwrap_or_default(),
+                auth: r.buffer()?,
+            }),
             OpCode::Sasl => Self::Sasl { token: r.buffer()? },
             OpCode::SetWatches | OpCode::SetWatches2 => {
                 let mut lists = SetWatches {
