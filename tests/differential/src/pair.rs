@@ -56,6 +56,8 @@ pub struct Outcome {
     pub records: Vec<Record>,
     /// Opcode and error code of each reply of the first server.
     pub results: Vec<(i32, i32)>,
+    /// Set when an explained difference ended the sequence early; the servers need to recover.
+    pub parted: bool,
     /// Set when a server stopped answering the controlling session.
     pub failure: Option<String>,
 }
@@ -197,12 +199,14 @@ impl Pair {
                 record.explained = explain(step, &record.a, &record.b);
             }
             let fine = record.is_fine();
+            let parted = parts_ways(step, &record.a, &record.b);
+            outcome.parted |= parted;
             outcome.records.push(record);
             if !fine {
                 return Ok(());
             }
-            if parts_ways(step, &outcome.records[outcome.records.len() - 1].a) {
-                break;
+            if parted {
+                return Ok(());
             }
         }
         let (a_tree, b_tree) = (a.dump(), b.dump());

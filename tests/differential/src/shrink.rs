@@ -19,6 +19,9 @@ pub fn shrink(pair: &mut Pair, steps: &[Step]) -> Result<(Vec<Step>, Outcome), S
         *runs += 1;
         let outcome = pair.run(candidate);
         if !outcome.diverged() {
+            if outcome.parted {
+                pair.recover()?;
+            }
             return Ok(None);
         }
         pair.recover()?;

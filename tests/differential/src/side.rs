@@ -12,6 +12,8 @@ use std::collections::HashSet;
 
 /// Clients of a sequence.
 pub const SLOTS: usize = 4;
+/// Stands for the error code of a multi that was answered, and failed.
+pub const MULTI_FAILED: i32 = 1;
 /// How long a server may take to close a connection that it must close.
 const CLOSE_MS: u64 = 5_000;
 /// A session id that no server gave out.
@@ -398,8 +400,9 @@ impl Side {
                 self.sessions.retain(|other| *other != session);
             }
             self.emit(&mut events, answer);
+            let failed_inside = request.op == op::MULTI && line.contains("[-1,");
+            answer.results.push((request.op, if failed_inside { MULTI_FAILED } else { header.err }));
             answer.lines.push(line);
-            answer.results.push((request.op, header.err));
             answer.facts.extend(facts.into_iter().map(|fact| (request.path.clone(), fact)));
             self.slots[slot].last_zxid = self.slots[slot].last_zxid.max(header.zxid);
             if ends_connection(request.op, header.err) {

@@ -28,6 +28,9 @@ fn zkrs_answers_as_apache_does() {
                 outcome.records.last(),
                 outcome.failure
             );
+            if outcome.parted {
+                pair.recover().expect("both servers go on");
+            }
         }
     }
 }

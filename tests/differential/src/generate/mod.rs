@@ -38,7 +38,7 @@ const REQUEST_WEIGHTS: [(Kind, usize); 20] = [
     (Kind::Lookup, 8),
     (Kind::Sasl, 1),
     (Kind::Reconfig, 1),
-    (Kind::QuotaZnode, 3),
+    (Kind::QuotaZnode, 4),
     (Kind::OddXid, 1),
     (Kind::Boundary, 1),
 ];
@@ -53,7 +53,7 @@ const STEP_WEIGHTS: [(Kind, usize); 9] = [
     (Kind::CloseSession, 1),
     (Kind::OddConnect, 2),
     (Kind::RawBytes, 1),
-    (Kind::Quota, 2),
+    (Kind::Quota, 4),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +94,14 @@ pub fn generate(seed: u64) -> Vec<Step> {
     let mut rng = Rng::new(seed);
     let expiry = rng.once_in(EXPIRY_ONCE_IN);
     let temper = Temper::draw(&mut rng);
-    let mut generator =
-        Generator { rng, temper, existing: vec![String::new()], open: [false; SLOTS], steps: Vec::new() };
+    let mut generator = Generator {
+        rng,
+        temper,
+        existing: vec![String::new()],
+        watched: Vec::new(),
+        open: [false; SLOTS],
+        steps: Vec::new(),
+    };
     if expiry {
         // First, while the sequence's own znode is still there and open to all.
         generator.push_expiry();
@@ -134,6 +140,8 @@ struct Generator {
     temper: Temper,
     /// Paths, relative to the sequence's znode, that probably exist.
     existing: Vec<String>,
+    /// Paths that somebody was told to watch.
+    watched: Vec<Path>,
     open: [bool; SLOTS],
     steps: Vec<Step>,
 }

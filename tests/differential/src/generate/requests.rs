@@ -29,11 +29,15 @@ impl Generator {
                 data: material::data(rng),
                 version: material::version(rng),
             },
-            Kind::Read => Request::Watching {
-                op: *rng.pick(&[op::EXISTS, op::GET_DATA, op::GET_CHILDREN, op::GET_CHILDREN2]),
-                path: material::path(rng, &self.existing, odd),
-                watch: rng.percent(60),
-            },
+            Kind::Read => {
+                let path = material::path(rng, &self.existing, odd);
+                let watch = rng.percent(60);
+                if watch {
+                    self.watched.push(path.clone());
+                }
+                let op = *rng.pick(&[op::EXISTS, op::GET_DATA, op::GET_CHILDREN, op::GET_CHILDREN2]);
+                Request::Watching { op, path, watch }
+            }
             Kind::SetAcl => Request::SetAcl {
                 path: material::path(rng, &self.existing, odd),
                 acl: material::acl(rng, 70),
@@ -44,14 +48,17 @@ impl Generator {
             }
             Kind::Multi => self.multi(),
             Kind::MultiRead => self.multi_read(),
-            Kind::AddWatch => Request::WatchKind {
-                op: op::ADD_WATCH,
-                path: material::path(rng, &self.existing, odd),
-                kind: *rng.pick(&[0, 0, 0, 1, 1, 1, 1, 2, -1]),
-            },
+            Kind::AddWatch => {
+                let path = material::path(rng, &self.existing, odd);
+                self.watched.push(path.clone());
+                Request::WatchKind { op: op::ADD_WATCH, path, kind: *rng.pick(&[0, 0, 0, 1, 1, 1, 1, 2, -1]) }
+            }
             Kind::RemoveWatches => Request::WatchKind {
                 op: *rng.pick(&[op::REMOVE_WATCHES, op::CHECK_WATCHES]),
-                path: material::path(rng, &self.existing, odd),
+                path: match self.watched.is_empty() || rng.once_in(4) {
+                    true => material::path(rng, &self.existing, odd),
+                    false => rng.pick(&self.watched).clone(),
+                },
                 kind: *rng.pick(&[1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 0, 6, -1]),
             },
             Kind::SetWatches => self.set_watches(),
