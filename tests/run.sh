@@ -33,12 +33,11 @@ if [[ $quick == 0 ]]; then
 fi
 run "unit and integration tests" cargo test --workspace --quiet
 if [[ $quick == 0 ]]; then
-    run "crash images on a simulated disk (slice)" cargo run --release --quiet -p zkrs-sim -- --images 20000
+    run "crash images on a simulated disk (slice)" cargo run --release --quiet -p zkrs-sim -- --images 8000
     run "differential against Apache ZooKeeper (slice)" tests/differential/run.sh --slice
     run "files both ways with Apache ZooKeeper (slice)" tests/files-both-ways/run.sh --slice
     run "the benchmark's own tests" python3 benches/compare/test_compare.py
-    run "transcripts of zkCli, cli_mt and zkrs shell" tests/transcripts/run.sh
-    run "transcripts of zkrs shell" tests/transcripts/run.sh shell
+    run "transcripts of zkCli and cli_mt" tests/transcripts/run.sh
     run "the Rust client against a live server" client/tests/live.sh zkrs
     run "kazoo's own suite" tests/kazoo/run.sh zkrs
     run "fuzz targets over their corpora (slice)" tests/fuzz/run.sh --slice
