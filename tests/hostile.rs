@@ -13,9 +13,6 @@ use zkrs_core::proto::{CreateMode, ErrorCode, OpCode, Request, RequestHeader};
 use zkrs_server::Server;
 use zkrs_server::config::ServerConfig;
 
-/// How long the servers of these tests wait for a session.
-const SESSIONLESS_MS: u64 = 300;
-
 /// A server in this process, and its directory.
 struct Host {
     server: Server,
@@ -27,8 +24,7 @@ impl Host {
     fn start(extra: &str) -> Self {
         let dir = TempDir::new("hostile");
         let text = format!(
-            "dataDir={}\nclientPort=0\nclientPortAddress=127.0.0.1\npreAllocSize=64\n\
-             nio.sessionlessCnxnTimeout={SESSIONLESS_MS}\n4lw.commands.whitelist=ruok, mntr\n{extra}\n",
+            "dataDir={}\nclientPort=0\nclientPortAddress=127.0.0.1\npreAllocSize=64\n4lw.commands.whitelist=ruok, mntr\n{extra}\n",
             dir.path().display()
         );
         let (config, _) =
@@ -63,7 +59,7 @@ impl Host {
 /// Whoever has no session in time is closed: the silent, and those who say one byte at a time.
 #[test]
 fn slow_talkers_are_closed_within_the_sessionless_timeout() {
-    let host = Host::start("");
+    let host = Host::start("nio.sessionlessCnxnTimeout=300");
     let handshake = connect_frame(0, &[0; 16], 10_000);
     let slow: [(&str, &[u8]); 5] = [
         ("a silent client", b""),
@@ -119,10 +115,10 @@ fn half_a_request_does_not_keep_a_session_alive() {
     assert_eq!((answer.session_id, answer.timeout_ms), (0, 0), "the session is gone");
 }
 
-/// Clients that vanish in the middle of anything leave nothing behind.
+/// Clients that vanish in the middle of anything leave nothing behind, and do not wait for a timeout to go.
 #[test]
 fn half_open_and_aborted_connections_are_cleaned_up() {
-    let host = Host::start("maxClientCnxns=0");
+    let host = Host::start("maxClientCnxns=0\nnio.sessionlessCnxnTimeout=600000");
     let handshake = connect_frame(0, &[0; 16], 10_000);
     for n in 0..200usize {
         let mut wire = Wire::connect(host.address);
@@ -139,7 +135,18 @@ fn half_open_and_aborted_connections_are_cleaned_up() {
         }
     }
     host.is_deserted();
-    host.serves_others();
+    // The same with a session, and with the last bytes and the end in one packet.
+    for n in 0..100 {
+        let mut wire = Wire::connect(host.address);
+        wire.open_session(600_000).expect("a session");
+        wire.send(&request_frame(1, &create(&format!("/last-{n}"), b"", CreateMode::Persistent)));
+        drop(wire);
+    }
+    host.is_deserted();
+    let mut other = Wire::with_session(host.address);
+    for n in 0..100 {
+        assert_eq!(other.exists(&format!("/last-{n}")), Ok(true), "what was sent before the end counts");
+    }
 }
 
 /// Lengths that no frame may have close the connection before anything is allocated, with a session and without.

@@ -31,7 +31,8 @@ pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
             return value;
         }
         assert!(Instant::now() < end, "still waiting after {PATIENCE:?}: {what}");
-        std::thread::yield_now();
+        // Asking all the time would take the core from whoever is waited for.
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 

@@ -214,6 +214,7 @@ impl IoThread {
 
     fn on_event(&mut self, slot: usize, event: &Event) {
         let Some(reader) = self.reader(slot) else { return };
+        reader.end_is_near |= event.is_read_closed();
         let conn = &reader.conn;
         let mut resumes = false;
         if event.is_writable() {

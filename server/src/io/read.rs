@@ -32,6 +32,8 @@ pub(super) struct Reader {
     pub(super) fresh: bool,
     /// The peer knows the connection.
     pub(super) opened: bool,
+    /// The system said that the client sends no more: its end may be right behind the bytes that are there.
+    pub(super) end_is_near: bool,
     /// The client sends no more; what is waiting for it is still sent.
     pub(super) ended: bool,
     /// Not read until the client has taken what waits for it.
@@ -51,6 +53,7 @@ impl Reader {
             leftover: Vec::new(),
             fresh: true,
             opened: false,
+            end_is_near: false,
             ended: false,
             backed_up: false,
             held: false,
@@ -155,8 +158,10 @@ impl IoThread {
             reader.leftover.extend_from_slice(bytes);
             self.take_leftover(reader)?;
         }
-        // A short read took all there was; when more comes, or the end, there is a new event.
-        Ok(if cfg!(unix) && count < scratch.len() { Drained::Yes } else { Drained::No })
+        // A short read took all there was; when more comes, or the end, there is a new event. But an end that came
+        // together with the bytes had its event already.
+        let took_all = cfg!(unix) && count < scratch.len() && !reader.end_is_near;
+        Ok(if took_all { Drained::Yes } else { Drained::No })
     }
 
     /// The client sends no more. Its connection ends with that, unless its last answer is still being sent.
