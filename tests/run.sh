@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Runs every test. Installs what the foreign peers need by itself; what it cannot have it names at the end.
 #
-#   tests/run.sh            everything, with slices of the long campaigns (about half an hour on 2 cores)
+#   tests/run.sh            everything that belongs to the gate, slices of the long campaigns among it
 #   tests/run.sh --quick    Rust's own tests only
+#   tests/run.sh --long     the campaigns as well: some hours
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/.."
 quick=0
+long=0
 [[ ${1:-} == --quick ]] && quick=1
+[[ ${1:-} == --long ]] && long=1
 
 passed=0
 failed=()
@@ -34,13 +37,17 @@ fi
 run "unit and integration tests" cargo test --workspace --quiet
 if [[ $quick == 0 ]]; then
     run "crash images on a simulated disk (slice)" cargo run --release --quiet -p zkrs-sim -- --images 8000
-    run "differential against Apache ZooKeeper (slice)" tests/differential/run.sh --slice
-    run "files both ways with Apache ZooKeeper (slice)" tests/files-both-ways/run.sh --slice
     run "the benchmark's own tests" python3 benches/compare/test_compare.py
     run "transcripts of zkCli and cli_mt" tests/transcripts/run.sh
-    run "the Rust client against a live server" client/tests/live.sh zkrs
     run "kazoo's own suite" tests/kazoo/run.sh zkrs
-    run "fuzz targets over their corpora (slice)" tests/fuzz/run.sh --slice
+fi
+if [[ $long == 1 ]]; then
+    run "the Rust client against a live server" client/tests/live.sh zkrs
+    run "transcripts of zkrs shell" tests/transcripts/run.sh shell
+    run "differential against Apache ZooKeeper" tests/differential/run.sh
+    run "files both ways with Apache ZooKeeper" tests/files-both-ways/run.sh
+    run "kill -9 under load, 200 times" tests/crash-kill.sh
+    run "fuzz targets" tests/fuzz/run.sh
 fi
 
 printf '\n'
