@@ -12,6 +12,7 @@ use zkrs_core::peer::{
     Ticket,
 };
 use zkrs_core::proto::{ConnectRequest, ConnectResponse, OpCode, RequestHeader};
+use zkrs_core::sasl::{SaslConfig, SaslUsers};
 
 use crate::input::Input;
 use crate::request;
@@ -47,6 +48,16 @@ fn config(input: &mut Input<'_>) -> PeerConfig {
         reconfig_enabled: bit(7),
         serialize_last_processed_zxid: !bit(2),
         container_max_never_used_ms: if bit(1) { 1000 } else { 0 },
+        sasl: SaslConfig {
+            users: SaslUsers::new(if bit(7) {
+                vec![("user".to_owned(), "secret".to_owned())]
+            } else {
+                Vec::new()
+            }),
+            scheme_enabled: true,
+            super_users: Vec::new(),
+            allow_failed_clients: bit(0),
+        },
         ..PeerConfig::default()
     }
 }

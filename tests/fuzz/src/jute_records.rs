@@ -3,6 +3,7 @@
 use zkrs_core::acl::{Id, allows, decode_acls, digest_identity, encode_acls, masked, user_name};
 use zkrs_core::jute::Reader;
 use zkrs_core::proto::{ConnectRequest, ConnectResponse, OpCode, ReplyHeader, Request, Stat};
+use zkrs_core::sasl::{DigestMd5Server, Nonces, SaslStep, SaslUsers};
 use zkrs_core::txn::{TxnDigest, decode_payload, encode_payload};
 
 /// The first byte says what the rest is taken for.
@@ -15,6 +16,7 @@ pub fn check(bytes: &[u8]) {
             1 => connect_response(body),
             2 => fixed_records(body),
             3 => acls(body),
+            5 => sasl(body),
             _ => payload(body),
         },
     }
@@ -72,6 +74,20 @@ fn acls(body: &[u8]) {
     let identities = [identity, Id::new("ip", "127.0.0.1"), Id::new("ip", "::1")];
     let _ = allows(&acls, 31, &identities);
     assert_eq!(masked(&acls).len(), acls.len());
+}
+
+/// Neither a first token nor a response of the input's choice proves anything.
+fn sasl(body: &[u8]) {
+    let users = SaslUsers::new(vec![("user".to_owned(), "secret".to_owned())]);
+    let mut nonces = Nonces::new(5);
+    for first in [&b""[..], body] {
+        let mut server = DigestMd5Server::default();
+        for token in [first, body, body] {
+            if let Ok(SaslStep::Complete { user, .. }) = server.evaluate(token, &users, &mut nonces) {
+                panic!("{user} did not prove anything");
+            }
+        }
+    }
 }
 
 fn payload(body: &[u8]) {

@@ -32,6 +32,11 @@ const CONFIGS: [&str; 8] = [
     "clientPort=2181\r\ndataDir=/d\r\ntickTime=2000\r\n\0\u{feff}",
 ];
 
+const SASL_RESPONSE: &[u8] =
+    b"charset=utf-8,username=\"user\",realm=\"zk-sasl-md5\",nonce=\"x\",nc=00000001,\
+    cnonce=\"y\",digest-uri=\"zookeeper/zk-sasl-md5\",maxbuf=65536,qop=auth,\
+    response=0123456789abcdef0123456789abcdef";
+
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     for target in &TARGETS {
@@ -56,6 +61,7 @@ fn main() {
         }
         put("jute_records", format!("{op:?}"), &bytes);
     }
+    put("jute_records", "sasl".to_owned(), &[&[35], SASL_RESPONSE].concat());
     let (mut peer, payloads) = busy_peer(&mut prng);
     for (n, payload) in payloads.iter().take(24).enumerate() {
         put("jute_records", format!("txn-{n}"), &[&[34], &**payload].concat());
