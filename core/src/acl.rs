@@ -8,6 +8,7 @@ mod ip;
 
 use crate::jute::{DecodeError, Reader, Writer};
 use crate::proto::ErrorCode;
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base64::Engine;
@@ -101,6 +102,9 @@ pub fn encode_acls(out: &mut Vec<u8>, acls: Option<&[Acl]>) {
 /// The most an ACL may take in a transaction, bytes: as much as any request. Only `auth` entries can grow.
 const EXPANDED_BYTES_MAX: usize = 0xfffff;
 
+/// Lists of at most so many entries are searched for duplicates one by one, longer ones through a set.
+const COMPARED_MAX: usize = 16;
+
 /// Makes the list a transaction stores out of the list a client sent: duplicates dropped, `auth` replaced by
 /// the connection's authenticated identities. `sasl_enabled` says whether the scheme `sasl` is known.
 ///
@@ -109,15 +113,15 @@ const EXPANDED_BYTES_MAX: usize = 0xfffff;
 /// on a connection that has authenticated as nobody.
 pub fn fixup(acls: Option<&[Acl]>, identities: &[Id], sasl_enabled: bool) -> Result<Vec<Acl>, ErrorCode> {
     let acls = acls.filter(|acls| !acls.is_empty()).ok_or(ErrorCode::InvalidAcl)?;
-    let mut unique: Vec<&Acl> = Vec::with_capacity(acls.len());
-    for acl in acls {
-        if !unique.contains(&acl) {
-            unique.push(acl);
-        }
-    }
-    let mut fixed = Vec::with_capacity(unique.len());
+    let mut fixed = Vec::with_capacity(acls.len());
+    let mut seen = BTreeSet::new();
     let mut bytes_left = EXPANDED_BYTES_MAX;
-    for acl in unique {
+    for (n, acl) in acls.iter().enumerate() {
+        // A request has room for tens of thousands: comparing each with each would keep everybody waiting.
+        let is_new = if acls.len() <= COMPARED_MAX { !acls[..n].contains(acl) } else { seen.insert(acl) };
+        if !is_new {
+            continue;
+        }
         let before = fixed.len();
         match acl.id.scheme.as_str() {
             "world" if acl.id.id == "anyone" => fixed.push(acl.clone()),
@@ -204,6 +208,16 @@ mod tests {
     #[test]
     fn digest_identity_is_the_documented_one() {
         assert_eq!(digest_identity(b"super:test").id, "super:D/InIHSb7yEEbrWz8b9l71RjZJU=");
+    }
+
+    #[test]
+    fn duplicates_are_dropped_from_short_and_long_lists() {
+        for distinct in [3, 20_000] {
+            let entry = |n| Acl { perms: n, id: Id::new("world", "anyone") };
+            let once: Vec<Acl> = (0..distinct).map(entry).collect();
+            let twice: Vec<Acl> = once.iter().chain(once.iter().rev()).cloned().collect();
+            assert_eq!(fixup(Some(&twice), &[], false), Ok(once));
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::{Now, Zxid};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+/// What the identities of one connection may take; each is looked at whenever an ACL is checked. Room for some
+/// 700 users of a digest.
+const IDENTITY_BYTES_MAX: usize = 64 << 10;
 /// The zxid of events that setWatches finds.
 const NO_ZXID: Zxid = -1;
 
@@ -273,11 +276,8 @@ impl Peer {
             "digest" => {
                 let Some(credentials) = packet.auth else { return false };
                 let identity = acl::digest_identity(credentials);
-                if self.config.super_digest.as_deref() == Some(&identity.id) {
-                    add_identity(conn, acl::Id::new("super", ""));
-                }
-                add_identity(conn, identity);
-                true
+                let is_super = self.config.super_digest.as_deref() == Some(&identity.id);
+                (!is_super || add_identity(conn, acl::Id::new("super", ""))) && add_identity(conn, identity)
             }
             _ => false,
         }
@@ -349,8 +349,19 @@ fn malformed_write(op: OpCode, body: &[u8]) -> ErrorCode {
     }
 }
 
-pub(super) fn add_identity(conn: &mut Conn, id: acl::Id) {
-    if !conn.identities.contains(&id) {
-        conn.identities.push(id);
+/// Notes what a connection has proved to be; false when it has proved too much already.
+pub(super) fn add_identity(conn: &mut Conn, id: acl::Id) -> bool {
+    if conn.identities.contains(&id) {
+        return true;
     }
+    let held_bytes: usize = conn.identities.iter().chain([&id]).map(identity_bytes).sum();
+    if held_bytes > IDENTITY_BYTES_MAX {
+        return false;
+    }
+    conn.identities.push(id);
+    true
+}
+
+fn identity_bytes(id: &acl::Id) -> usize {
+    core::mem::size_of::<acl::Id>() + id.scheme.len() + id.id.len()
 }

@@ -43,13 +43,10 @@ impl Peer {
             SaslStep::Challenge(token) => Ok(Some(token)),
             SaslStep::Complete { token, user } => {
                 // Without its provider the scheme means nothing to Apache, in ACLs or elsewhere.
-                if config.scheme_enabled {
-                    add_identity(conn, Id::new("sasl", &user));
-                }
-                if config.super_users.contains(&user) {
-                    add_identity(conn, Id::new("super", ""));
-                }
-                Ok(Some(token))
+                let as_user = !config.scheme_enabled || add_identity(conn, Id::new("sasl", &user));
+                let as_super =
+                    !config.super_users.contains(&user) || add_identity(conn, Id::new("super", ""));
+                if as_user && as_super { Ok(Some(token)) } else { Err(SaslFailed) }
             }
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::acl::Acl;
 use crate::jute::{Reader, Writer};
 use crate::proto::{
-    ConnectRequest, ConnectResponse, CreateRequest, ErrorCode, EventType, MultiElement, OpCode, ReplyHeader,
+    AuthPacket, ConnectRequest, ConnectResponse, CreateRequest, ErrorCode, EventType, MultiElement, OpCode, ReplyHeader,
     Request, RequestHeader,
 };
 use alloc::borrow::Cow;
