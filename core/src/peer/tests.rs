@@ -4,13 +4,13 @@ use super::*;
 use crate::acl::Acl;
 use crate::jute::{Reader, Writer};
 use crate::proto::{
-    AuthPacket, ConnectRequest, ConnectResponse, CreateRequest, ErrorCode, EventType, MultiElement, OpCode, ReplyHeader,
-    Request, RequestHeader,
+    AuthPacket, ConnectRequest, ConnectResponse, CreateRequest, ErrorCode, EventType, MultiElement, OpCode,
+    ReplyHeader, Request, RequestHeader,
 };
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::ToString;
-use alloc::vec;
+use alloc::{format, vec};
 use core::net::{IpAddr, Ipv4Addr};
 
 mod watching;
@@ -443,4 +443,24 @@ fn poison_requests_leave_no_transaction_that_fails() {
     let replayed = loader.finish(rig.now);
     replayed.check_invariants();
     assert_eq!(replayed.stats().tree_digest, rig.peer.stats().tree_digest);
+}
+
+#[test]
+fn a_flood_of_credentials_ends_the_connection() {
+    let mut rig = Rig::new();
+    rig.connect(1);
+    let mut accepted = 0;
+    while rig.closed.is_empty() {
+        let auth = format!("user-{accepted}:secret");
+        let packet = AuthPacket { kind: 0, scheme: "digest".into(), auth: Some(auth.as_bytes()) };
+        rig.send(1, -4, &Request::Auth(packet));
+        let (xid, err, _) = rig.reply(1);
+        assert_eq!(
+            (xid, err),
+            (-4, if rig.closed.is_empty() { ErrorCode::Ok } else { ErrorCode::AuthFailed })
+        );
+        accepted += 1;
+        assert!(accepted < 2000, "there is a limit");
+    }
+    assert!(accepted > 500, "far beyond what anybody needs");
 }
