@@ -2,16 +2,17 @@
 //! jumps, snapshots in slices. Whatever comes in, the invariants hold, and the log and every finished snapshot
 //! lead back to the same tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
 use zkrs_core::Now;
 use zkrs_core::acl::digest_identity;
+use zkrs_core::jute::Reader;
 use zkrs_core::peer::{
     ConnId, Effect, Effects, Input as PeerInput, Loader, Peer, PeerConfig, ReadOutcome, SnapshotStatus,
     Ticket,
 };
-use zkrs_core::proto::{ConnectRequest, ConnectResponse, OpCode, RequestHeader};
+use zkrs_core::proto::{ConnectRequest, ConnectResponse, ErrorCode, OpCode, ReplyHeader, RequestHeader, xid};
 use zkrs_core::sasl::{SaslConfig, SaslUsers};
 
 use crate::input::Input;
@@ -74,11 +75,23 @@ struct Rig {
     /// The last session that was made.
     old_session: (i64, Vec<u8>),
     closing: Vec<ConnId>,
+    asked: BTreeMap<ConnId, Asked>,
     log: Vec<Vec<u8>>,
     durable: Ticket,
     snapshot: Option<Image>,
     images: Vec<Image>,
     xid: i32,
+}
+
+/// What a connection was asked and has not answered.
+#[derive(Default)]
+struct Asked {
+    /// In the order of asking, which is that of answering.
+    in_turn: VecDeque<i32>,
+    /// Credentials and refusals, which are answered at once.
+    out_of_turn: BTreeSet<i32>,
+    /// Bytes that make no sense were sent: nobody knows what the answers will be.
+    is_unclear: bool,
 }
 
 /// A snapshot being taken: its name and its parts.
@@ -100,6 +113,7 @@ impl Rig {
             established: BTreeMap::new(),
             old_session: (0, Vec::new()),
             closing: Vec::new(),
+            asked: BTreeMap::new(),
             log: Vec::new(),
             durable: 0,
             snapshot: None,
@@ -134,6 +148,11 @@ impl Rig {
         RequestHeader { xid, op: request.op() as i32 }.encode(&mut payload);
         request.encode(&mut payload);
         let deaf = self.closing.contains(&conn);
+        let asked = self.asked.entry(conn).or_default();
+        match request.op() {
+            OpCode::Auth | OpCode::Sasl | OpCode::Check => drop(asked.out_of_turn.insert(xid)),
+            _ => asked.in_turn.push_back(xid),
+        }
         self.frame(conn, &payload);
         if deaf {
             // The shell reports the end at some time after it was told to close.
@@ -145,6 +164,7 @@ impl Rig {
         let slot = input.below(3);
         let frame = input.string();
         let conn = self.slots[slot].unwrap_or_else(|| self.open(slot));
+        self.asked.entry(conn).or_default().is_unclear = true;
         self.frame(conn, frame);
     }
 
@@ -283,7 +303,8 @@ impl Rig {
                 .expect("a frame is as long as it says");
             rest = after;
             if self.established.contains_key(&conn) {
-                assert!(frame.len() >= 16, "a reply has a header");
+                let header = ReplyHeader::decode(&mut Reader::new(frame)).expect("a reply has a header");
+                self.asked.entry(conn).or_default().answered(&header);
             } else if let Ok(response) = ConnectResponse::decode(frame)
                 && response.protocol_version == 0
                 && response.session_id != 0
@@ -337,6 +358,10 @@ impl Rig {
         }
         self.peer.check_invariants();
         assert_eq!(self.peer.outstanding_requests(), 0, "nothing is left over");
+        for conn in self.slots.iter().flatten().filter(|conn| !self.closing.contains(conn)) {
+            let asked = self.asked.entry(*conn).or_default();
+            assert!(asked.is_unclear || asked.in_turn.is_empty(), "no answer to {:?}", asked.in_turn);
+        }
         self.replay(None);
         for image in &self.images {
             self.replay(Some(image));
@@ -373,6 +398,21 @@ impl Rig {
         assert_eq!(was.last_processed_zxid, is.last_processed_zxid, "{name}: the last zxid");
         assert_eq!(self.peer.sessions(), again.sessions(), "{name}: sessions");
         again.check_invariants();
+    }
+}
+
+impl Asked {
+    fn answered(&mut self, header: &ReplyHeader) {
+        let refusals = [ErrorCode::Unimplemented, ErrorCode::SessionClosedRequireAuth, ErrorCode::AuthFailed];
+        if header.xid == xid::NOTIFICATION || self.is_unclear || self.out_of_turn.remove(&header.xid) {
+            return;
+        }
+        match self.in_turn.front() {
+            Some(due) if *due == header.xid => drop(self.in_turn.pop_front()),
+            // The connection ends with these.
+            _ if refusals.contains(&header.err) => {}
+            due => panic!("the answer to {} comes where that to {due:?} is due", header.xid),
+        }
     }
 }
 
